@@ -40,7 +40,7 @@ def word(number: int) -> bytes:
 
 
 def trace_root(trace: bytes) -> Digest:
-    """Merkle root of a trace file's records. Raises IntegrityError when it is empty or not a whole number of records."""
+    """Merkle root of a trace file's records. Raises IntegrityError when they are none or not whole."""
     if not trace or len(trace) % TRACE_RECORD.size:
         raise IntegrityError(f"a trace of {len(trace)} bytes is not made of {TRACE_RECORD.size}-byte records")
     size = TRACE_RECORD.size

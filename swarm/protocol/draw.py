@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a seed decides: whether a job is audited, which segment, which slot. The twin of the contracts' `Draw` library."""
+"""What a seed decides: whether a job is audited, which segment, which slot. Twin of the contracts' `Draw` library."""
 
 from __future__ import annotations
 

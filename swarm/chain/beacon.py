@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beacon: one verified drand round per epoch."""
+
+from __future__ import annotations
+
+from eth_account.signers.local import LocalAccount
+
+from swarm.chain.client import ChainClient
+from swarm.protocol.types import ZERO_DIGEST, Address, Digest, Epoch
+
+
+class Beacon:
+    def __init__(self, client: ChainClient, address: Address) -> None:
+        self.address = address
+        self._client = client
+        self._functions = client.contract("Beacon", address).functions
+
+    def epoch_at(self, time: int) -> Epoch:
+        return Epoch(self._client.call(self._functions.epochAt(time)))
+
+    def round_of(self, epoch: Epoch) -> int:
+        return self._client.call(self._functions.roundOf(epoch))
+
+    def time_of(self, epoch: Epoch) -> int:
+        """When the round of `epoch` is published, in chain time."""
+        return self._client.call(self._functions.timeOf(epoch))
+
+    def seed_of(self, epoch: Epoch) -> Digest | None:
+        seed = Digest(self._client.call(self._functions.seedOf(epoch)))
+        return None if seed == ZERO_DIGEST else seed
+
+    def message_point(self, round_: int) -> tuple[int, int]:
+        """The curve point a signer multiplies; used by the devnet's signer only."""
+        x, y = self._client.call(self._functions.messagePoint(round_))
+        return x, y
+
+    def submit(self, account: LocalAccount, epoch: Epoch, signature: tuple[int, int]) -> dict:
+        """Brings a round's signature; the contract verifies it. Raises InvalidSignature, SeedAlreadyKnown, TooEarly."""
+        return self._client.send(self._functions.submit(epoch, list(signature)), account)

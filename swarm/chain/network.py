@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A network as people name it: its chain, contracts, drand relays and content gateways, one JSON file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+from swarm.chain.beacon import Beacon
+from swarm.chain.client import ChainClient
+from swarm.chain.court import Court
+from swarm.chain.drand import Drand
+from swarm.chain.escrow import Escrow
+from swarm.chain.token import Token
+from swarm.chain.vault import Vault
+from swarm.errors import NotFound, TransientError, UsageError
+from swarm.protocol.types import Address
+
+DEVNET_CHAIN_ID = 31337
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Addresses and endpoints. `deployment_block` is where the contracts' events begin."""
+
+    chain_id: int
+    rpc_url: str
+    token: Address
+    vault: Address
+    beacon: Address
+    court: Address
+    escrow: Address
+    deployment_block: int = 0
+    drand_urls: tuple[str, ...] = ()
+    drand_chain_hash: str = ""
+    gateways: tuple[str, ...] = ()
+    push_to: str | None = None
+    parameters: dict = field(default_factory=dict)
+
+    @property
+    def is_devnet(self) -> bool:
+        """A chain of one's own: anvil's chain id on this machine."""
+        return self.chain_id == DEVNET_CHAIN_ID and any(
+            self.rpc_url.startswith(f"http://{host}:") for host in ("127.0.0.1", "localhost", "[::1]")
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Network:
+        """Raises NotFound or UsageError when there is no network file or it is not one."""
+        try:
+            raw = json.loads(path.read_text())
+            known = {entry.name for entry in fields(cls)}
+            kept = {key: value for key, value in raw.items() if key in known}
+            return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()})
+        except FileNotFoundError as error:
+            raise NotFound(f"no network file at {path}", hint="swarm devnet up, or give --network FILE") from error
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UsageError(f"{path} is not a network file: {error}") from error
+
+    def save(self, path: Path) -> None:
+        """Written beside and renamed, so that a reader never sees half a file."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_suffix(".part")
+        fresh.write_text(json.dumps(asdict(self), indent=1) + "\n")
+        fresh.replace(path)
+
+
+class Chain:
+    """One network's contracts, typed. Constructing it asks nothing of the endpoint; `check` does."""
+
+    def __init__(self, network: Network, *, client: ChainClient | None = None) -> None:
+        self.network = network
+        self.client = client or ChainClient(network.rpc_url)
+        self.token = Token(self.client, network.token)
+        self.vault = Vault(self.client, network.vault)
+        self.beacon = Beacon(self.client, network.beacon)
+        self.court = Court(self.client, network.court)
+        self.escrow = Escrow(self.client, network.escrow)
+        self.drand = Drand(network.drand_urls, network.drand_chain_hash)
+
+    def check(self) -> Chain:
+        """Raises TransientError when the endpoint is down, UsageError when it serves another chain."""
+        actual = self.client.check()
+        if actual != self.network.chain_id:
+            raise UsageError(
+                f"{self.network.rpc_url} serves chain {actual}, this network is {self.network.chain_id}",
+                hint="check the RPC address",
+            )
+        return self
+
+    def seed_time_reached(self, epoch: int, now: int) -> bool:
+        """Whether the round of `epoch` should be out. A transient fault counts as not yet."""
+        try:
+            return self.beacon.time_of(epoch) <= now  # type: ignore[arg-type]
+        except TransientError:
+            return False

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The payment token: any plain ERC-20; on a devnet one with a faucet."""
+
+from __future__ import annotations
+
+from eth_account.signers.local import LocalAccount
+
+from swarm.chain.client import ChainClient
+from swarm.errors import FundsError
+from swarm.protocol.types import Address, Amount
+from swarm.units import format_amount
+
+
+class Token:
+    """Balances and allowances."""
+
+    def __init__(self, client: ChainClient, address: Address) -> None:
+        self.address = address
+        self._client = client
+        self._contract = client.contract("FaucetToken", address)
+
+    def balance_of(self, account: Address) -> Amount:
+        return Amount(self._client.call(self._contract.functions.balanceOf(account)))
+
+    def total_supply(self) -> Amount:
+        return Amount(self._client.call(self._contract.functions.totalSupply()))
+
+    def allowance(self, owner: Address, spender: Address) -> Amount:
+        return Amount(self._client.call(self._contract.functions.allowance(owner, spender)))
+
+    def ensure_allowance(self, account: LocalAccount, spender: Address, amount: Amount) -> None:
+        """Approves exactly `amount` when less is approved. Raises FundsError when the account holds less."""
+        balance = self.balance_of(Address(account.address))
+        if balance < amount:
+            message = f"{account.address} holds {format_amount(balance)} TOK, this needs {format_amount(amount)}"
+            raise FundsError(message, hint="swarm wallet fund")
+        if self.allowance(Address(account.address), spender) < amount:
+            self._client.send(self._contract.functions.approve(spender, amount), account)

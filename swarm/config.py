@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings: flag > environment (`SWARM_…`) > ./swarm.toml > the user's config > default, with the origin of each."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm.errors import UsageError
+
+# key → (environment variables in order, default)
+KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
+    "home": (("SWARM_HOME",), None),
+    "network": (("SWARM_NETWORK",), None),
+    "rpc_url": (("SWARM_RPC_URL", "ETH_RPC_URL"), None),
+    "keystore": (("SWARM_KEYSTORE", "ETH_KEYSTORE"), None),
+    "account": (("SWARM_ACCOUNT",), "main"),
+    "passphrase_file": (("SWARM_PASSPHRASE_FILE",), None),
+    "store": (("SWARM_STORE",), "embedded"),
+    "kubo_api": (("SWARM_KUBO_API",), "/ip4/127.0.0.1/tcp/5001"),
+    "engine": (("SWARM_ENGINE",), None),
+    "log_format": (("SWARM_LOG_FORMAT",), "human"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    value: str | None
+    origin: str
+
+
+class Config:
+    """The settings of one command. `flags` are the options given on its line, None where they were not."""
+
+    def __init__(self, flags: Mapping[str, str | None] | None = None, *, environ: Mapping | None = None) -> None:
+        self._flags = flags or {}
+        self._environ = os.environ if environ is None else environ
+        self._files = [(path, _read(path)) for path in (Path("swarm.toml"), self._user_file()) if path.is_file()]
+
+    def setting(self, key: str) -> Setting:
+        names, default = KEYS[key]
+        if self._flags.get(key) is not None:
+            return Setting(str(self._flags[key]), f"flag --{key.replace('_', '-')}")
+        for name in names:
+            if self._environ.get(name):
+                return Setting(self._environ[name], f"environment {name}")
+        for path, values in self._files:
+            if key in values:
+                return Setting(str(values[key]), str(path))
+        return Setting(default, "default")
+
+    def get(self, key: str) -> str | None:
+        return self.setting(key).value
+
+    @property
+    def home(self) -> Path:
+        """Where this role keeps its state: journal, content, caches."""
+        named = self.get("home")
+        if named:
+            return Path(named)
+        from platformdirs import user_state_path
+
+        return user_state_path("swarm")
+
+    @property
+    def keystore(self) -> Path:
+        named = self.get("keystore")
+        return Path(named) if named else self.home / "keystore"
+
+    @property
+    def network(self) -> Path:
+        named = self.get("network")
+        return Path(named) if named else self.devnet_directory / "network.json"
+
+    @property
+    def devnet_directory(self) -> Path:
+        from platformdirs import user_state_path
+
+        return user_state_path("swarm") / "devnet"
+
+    def _user_file(self) -> Path:
+        if self._environ.get("SWARM_CONFIG"):
+            return Path(self._environ["SWARM_CONFIG"])
+        base = self._environ.get("XDG_CONFIG_HOME") or str(Path(self._environ.get("HOME", "/")) / ".config")
+        return Path(base) / "swarm" / "config.toml"
+
+
+def _read(path: Path) -> dict:
+    try:
+        values = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {path}: {error}", hint="fix the file or move it away") from error
+    unknown = sorted(set(values) - set(KEYS))
+    if unknown:
+        raise UsageError(f"{path} has the unknown key {unknown[0]!r}", hint=f"keys are {', '.join(KEYS)}")
+    return values

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Amounts as people write them. TOK has 18 decimals; every amount in the code is in the smallest unit."""
+
+from __future__ import annotations
+
+from decimal import Decimal, InvalidOperation
+
+from swarm.errors import UsageError
+from swarm.protocol.types import Amount
+
+DECIMALS = 18
+
+
+def parse_amount(text: str | int | float) -> Amount:
+    """`"0.35"` → 350000000000000000. Raises UsageError for anything but a positive number of at most 18 decimals."""
+    try:
+        scaled = Decimal(str(text)).scaleb(DECIMALS)
+        if not scaled.is_finite() or scaled != scaled.to_integral_value() or scaled <= 0 or scaled >= 2**96:
+            raise InvalidOperation
+    except InvalidOperation as error:
+        raise UsageError(f"{text!r} is not an amount of tokens", hint="write it like 0.35") from error
+    return Amount(int(scaled))
+
+
+def format_amount(amount: int, *, places: int = 6) -> str:
+    """350000000000000000 → `"0.35"`, rounded to `places` decimals for reading."""
+    value = (Decimal(amount) / Decimal(10**DECIMALS)).quantize(Decimal(1).scaleb(-places))
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
