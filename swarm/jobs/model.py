@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Loads a base model from a folder a stranger filled, attaches a LoRA adapter, and makes torch deterministic."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from swarm.errors import IntegrityError, JobFailed
+from swarm.workloads.tensors import read_header, read_model_headers
+
+if TYPE_CHECKING:
+    import torch
+
+# An allow-list: anything else (pickles, code, shared objects) could run when loaded.
+ALLOWED_SUFFIXES = {".json", ".safetensors", ".jinja", ".txt", ".md", ".model", ""}
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def check_folder(folder: Path) -> None:
+    """Raises IntegrityError unless the folder holds plain data files only and their headers tell the truth."""
+    for path in folder.iterdir():
+        if path.is_symlink() or not path.is_file() or path.suffix not in ALLOWED_SUFFIXES:
+            raise IntegrityError(f"the base model holds {path.name[:80]!r}, only plain data files are allowed")
+    read_model_headers(folder)
+    if (folder / "config.json").stat().st_size > MAX_CONFIG_BYTES:
+        raise IntegrityError("the base model's config.json is too large")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    for key in ("auto_map", "quantization_config"):
+        if key in config:
+            raise IntegrityError(f"the base model's config.json has {key}, which is not allowed")
+
+
+def load_model(folder: Path) -> Any:
+    """The causal language model in fp32, frozen, without dropout."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    check_folder(folder)
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        attn_implementation="sdpa",
+        use_safetensors=True,
+        local_files_only=True,
+        trust_remote_code=False,
+    )
+    model.config.use_cache = False
+    return model.requires_grad_(False).eval()
+
+
+def attach_lora(model: Any, training: dict, adapter: Path) -> tuple[Any, dict[str, torch.Tensor]]:
+    """Puts the adapter of a safetensors file on the model; returns it and its trainable parameters by peft's names.
+
+    Raises IntegrityError when names or shapes of the file are not those the spec asks for.
+    """
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from safetensors.torch import load_file
+
+    config = LoraConfig(
+        r=training["lora_r"],
+        lora_alpha=training["lora_alpha"],
+        lora_dropout=0.0,
+        target_modules=training["lora_target_modules"],
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )
+    model = get_peft_model(model, config)
+    trainable = ((name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad)
+    parameters = {name.replace(".default.", "."): tensor for name, tensor in sorted(trainable)}
+    read_header(adapter)
+    weights = load_file(adapter)
+    same_form(parameters, weights, adapter.name)
+    with torch.no_grad():
+        for name, tensor in parameters.items():
+            tensor.copy_(weights[name])
+    return model, parameters
+
+
+def same_form(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor], name: str) -> None:
+    """Raises IntegrityError unless both have the same names, shapes and dtypes and `found` is finite."""
+    if expected.keys() != found.keys():
+        raise IntegrityError(f"{name} holds other tensors than the spec's adapter has")
+    for key, tensor in found.items():
+        if tensor.shape != expected[key].shape or tensor.dtype != expected[key].dtype:
+            raise IntegrityError(f"{name}: tensor {key} has shape {tuple(tensor.shape)} or type {tensor.dtype}")
+        if not tensor.isfinite().all():
+            raise IntegrityError(f"{name}: tensor {key} is not finite")
+
+
+def make_deterministic(threads: int) -> None:
+    """Fixes the number of threads and refuses any operation without a deterministic form."""
+    import torch
+
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(0)
+
+
+def require_finite(value: float, name: str, step: int) -> None:
+    """Raises JobFailed for NaN or infinity, naming the step (0-based) and the usual cure."""
+    if value != value or value in (float("inf"), float("-inf")):
+        raise JobFailed(f"{name} is {value} at step {step}: the training diverged", hint="lower learning_rate")

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every job program shares: where its inputs and outputs are, its progress lines, how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from swarm.errors import SwarmError
+
+MAX_JOB_BYTES = 4 << 20
+
+INPUTS = Path(os.environ.get("SWARM_INPUTS", "/inputs"))
+OUTPUTS = Path(os.environ.get("SWARM_OUTPUTS", "/outputs"))
+
+# Nothing may look for a network that is not there; every wait for one would count as the job's time.
+os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+
+def emit(event: str, **fields: Any) -> None:
+    """Prints one JSON progress line."""
+    print(json.dumps({"event": event, **fields}), flush=True)
+
+
+def read_job() -> dict:
+    """The content of job.json, which the worker wrote from a checked spec."""
+    with (INPUTS / "job.json").open("rb") as file:
+        return json.loads(file.read(MAX_JOB_BYTES))
+
+
+def run(program: Callable[[], None]) -> None:
+    """Runs a program; a SwarmError becomes one line and its exit code."""
+    try:
+        program()
+    except SwarmError as error:
+        emit("failed", message=str(error))
+        sys.exit(error.exit_code)
