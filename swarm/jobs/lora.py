@@ -29,7 +29,7 @@ def main() -> None:
     from safetensors.torch import load_file
 
     from swarm.jobs.chat import ChatEncoder
-    from swarm.jobs.model import attach_lora, load_model, make_deterministic, require_finite, same_form
+    from swarm.jobs.model import attach_lora, load_model, make_deterministic, require_finite, same_form, summed_loss
 
     # What to do.
     job = read_job()
@@ -118,23 +118,6 @@ def main() -> None:
         steps=steps,
         peak_memory_bytes=usage.ru_maxrss * 1024,
     )
-
-
-def summed_loss(model, batch):
-    """Cross-entropy summed over the trained tokens of a batch of Encoded, padded on the right to its longest."""
-    import torch
-
-    width = max(len(example.ids) for example in batch)
-    ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in batch])
-    seen = torch.tensor([[1] * len(example.ids) + [0] * (width - len(example.ids)) for example in batch])
-    trained = torch.tensor([example.trained + [False] * (width - len(example.ids)) for example in batch])[:, 1:]
-    # Logits are a fifth of the work: only at positions where some row of the batch predicts a trained token.
-    kept = trained.any(0).nonzero().squeeze(1)
-    if not len(kept):
-        return model(input_ids=ids, attention_mask=seen, logits_to_keep=1).logits.sum() * 0.0
-    logits = model(input_ids=ids, attention_mask=seen, logits_to_keep=kept).logits
-    chosen = trained[:, kept]
-    return torch.nn.functional.cross_entropy(logits[chosen], ids[:, 1:][:, kept][chosen], reduction="sum")
 
 
 def write_segment(segment: int, weights: dict, optimizer: dict, trace: bytes) -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loads a base model from a folder a stranger filled, attaches a LoRA adapter, and makes torch deterministic."""
+"""Loads a base model from a folder a stranger filled, attaches a LoRA adapter, computes the loss."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from swarm.workloads.tensors import read_header, read_model_headers
 
 if TYPE_CHECKING:
     import torch
+
+    from swarm.jobs.chat import Encoded
 
 # An allow-list: anything else (pickles, code, shared objects) could run when loaded.
 ALLOWED_SUFFIXES = {".json", ".safetensors", ".jinja", ".txt", ".md", ".model", ""}
@@ -103,3 +106,20 @@ def require_finite(value: float, name: str, step: int) -> None:
     """Raises JobFailed for NaN or infinity, naming the step (0-based) and the usual cure."""
     if value != value or value in (float("inf"), float("-inf")):
         raise JobFailed(f"{name} is {value} at step {step}: the training diverged", hint="lower learning_rate")
+
+
+def summed_loss(model: Any, batch: Sequence[Encoded]) -> torch.Tensor:
+    """Cross-entropy summed over the trained tokens of a batch, padded on the right to its longest; a scalar."""
+    import torch
+
+    width = max(len(example.ids) for example in batch)
+    ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in batch])
+    seen = torch.tensor([[1] * len(example.ids) + [0] * (width - len(example.ids)) for example in batch])
+    trained = torch.tensor([example.trained + [False] * (width - len(example.ids)) for example in batch])[:, 1:]
+    # Logits are a fifth of the work: only at positions where some row of the batch predicts a trained token.
+    kept = trained.any(0).nonzero().squeeze(1)
+    if not len(kept):
+        return model(input_ids=ids, attention_mask=seen, logits_to_keep=1).logits.sum() * 0.0
+    logits = model(input_ids=ids, attention_mask=seen, logits_to_keep=kept).logits
+    chosen = trained[:, kept]
+    return torch.nn.functional.cross_entropy(logits[chosen], ids[:, 1:][:, kept][chosen], reduction="sum")
