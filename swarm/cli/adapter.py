@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`swarm adapter`: what a buyer bought."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from swarm.cli.common import Context, example, parse_job_id, with_context
+
+
+@click.group()
+def command() -> None:
+    """Fetch what you bought."""
+
+
+@command.command(epilog=example("swarm adapter pull 7 -o ./out"))
+@click.argument("job")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("adapter"), show_default=True)
+@click.option("--base-model", help="Name or path to write into adapter_config.json.")
+@with_context
+def pull(context: Context, job: str, output: Path, base_model: str | None) -> None:
+    """Download the adapter of JOB, check it against the commitment on chain, and write a PEFT folder."""
+    from swarm.buyer.pull import pull_adapter
+
+    pulled = pull_adapter(context.store, context.chain.escrow.job(parse_job_id(job)), output, base_model=base_model)
+    context.screen.facts(
+        {
+            "directory": str(pulled.directory),
+            "output_cid": pulled.output_cid,
+            "adapter_bytes": pulled.weights_bytes,
+            "sha256": pulled.weights_sha256.hex(),
+            "commitment": "matches the one on chain",
+        },
+        essence="directory",
+    )

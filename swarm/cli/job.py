@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`swarm job`: buying and watching work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from swarm.cli.common import Context, example, parse_job_id, with_context
+
+
+@click.group()
+def command() -> None:
+    """Buy and watch work."""
+
+
+@command.command(epilog=example("swarm job post lora.yaml --yes"))
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--engine", help="Image digest sha256:… or process; default: what the spec says.  [SWARM_ENGINE]")
+@click.option("--dry-run", is_flag=True, help="Show spec CID, price and escrow; send nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask before locking the escrow.")
+@with_context
+def post(context: Context, spec: Path, engine: str | None, dry_run: bool, yes: bool) -> None:
+    """Check SPEC, pin everything it names, and post the job. The escrow is the most you can ever pay."""
+    from swarm.cli.posting import post_spec
+    from swarm.workloads.spec import load_spec
+
+    engine = engine or context.config.get("engine")
+    post_spec(context, load_spec(spec), base=spec.parent, engine=engine, dry_run=dry_run, yes=yes)
+
+
+@command.command("list", epilog=example("swarm job list --state open"))
+@click.option("--state", help="Only jobs in this state, for instance open or settled.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@with_context
+def list_(context: Context, state: str | None, limit: int) -> None:
+    """List the newest jobs."""
+    from swarm.protocol.types import JobStatus
+    from swarm.units import format_amount
+
+    wanted = _state(state)
+    rows: list[dict] = []
+    total = context.chain.escrow.job_count()
+    for job in context.chain.escrow.jobs():
+        if wanted in (None, job.status):
+            rows.append(
+                {
+                    "job": job.job_id,
+                    "state": _name(job.status),
+                    "price_tok": format_amount(job.price),
+                    "segments": job.segments,
+                    "buyer": job.buyer[:10],
+                    "seller": job.seller[:10] if int(job.seller, 16) else "-",
+                    "audit_rate": f"{job.audit_bps / 100:g} %" if job.audit_bps else "-",
+                }
+            )
+        if len(rows) == limit:
+            break
+    name = f"{_name(JobStatus(wanted))} " if wanted is not None else ""
+    context.screen.table(rows, essence="job", empty=f"no {name}job among {total}: swarm job post posts one")
+
+
+@command.command(epilog=example("swarm job show 7"))
+@click.argument("job")
+@with_context
+def show(context: Context, job: str) -> None:
+    """Show one job: state, money, audit, and what happens next."""
+    from swarm.cli.reading import job_facts
+
+    context.screen.facts(job_facts(context.chain, parse_job_id(job)), essence="state")
+
+
+@command.command(epilog=example("swarm job watch 7"))
+@click.argument("job")
+@click.option("--timeout", type=click.IntRange(1), help="Give up after so many seconds.")
+@with_context
+def watch(context: Context, job: str, timeout: int | None) -> None:
+    """Follow a job to its end. ^C detaches; the job goes on."""
+    from swarm.cli.watching import watch_job
+
+    watch_job(context, parse_job_id(job), timeout)
+
+
+@command.command(epilog=example("swarm job cancel 7"))
+@click.argument("job")
+@with_context
+def cancel(context: Context, job: str) -> None:
+    """Take back a job nobody has accepted; everything returns."""
+    _transition(context, job, "cancel")
+
+
+@command.command(epilog=example("swarm job refund 7"))
+@click.argument("job")
+@with_context
+def refund(context: Context, job: str) -> None:
+    """End a job nobody accepted in time or whose seller is late; the payment returns to its buyer."""
+    _transition(context, job, "refund")
+
+
+@command.command(epilog=example("swarm job settle 7"))
+@click.argument("job")
+@with_context
+def settle(context: Context, job: str) -> None:
+    """Pay the seller. The buyer may do so before the audit window is over, anybody afterwards."""
+    _transition(context, job, "settle")
+
+
+def _transition(context: Context, job: str, verb: str) -> None:
+    from swarm.cli.reading import job_facts
+
+    job_id = parse_job_id(job)
+    context.chain.escrow.job(job_id)
+    getattr(context.chain.escrow, verb)(context.account, job_id)
+    context.screen.facts(job_facts(context.chain, job_id), essence="state")
+
+
+def _state(name: str | None):
+    from swarm.errors import UsageError
+    from swarm.protocol.types import JobStatus
+
+    if name is None:
+        return None
+    names = {_name(status): status for status in JobStatus if status}
+    if name.lower().replace("_", " ") not in names:
+        raise UsageError(f"unknown state {name!r}", hint=f"one of: {', '.join(names)}")
+    return names[name.lower().replace("_", " ")]
+
+
+def _name(status) -> str:
+    return status.name.lower().replace("_", " ")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a spec to a posted job: what `swarm job post` and `swarm lora` share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from swarm.errors import UsageError
+
+if TYPE_CHECKING:
+    from swarm.cli.common import Context
+    from swarm.workloads.spec import LoraSpec
+
+
+def post_spec(context: Context, spec: LoraSpec, *, base: Path, engine: str | None, dry_run: bool, yes: bool) -> None:
+    """Prepares, shows what will be locked, asks, posts and prints the job's number."""
+    from swarm.buyer.offer import offer, post
+    from swarm.buyer.prepare import prepare
+    from swarm.execution.inputs import spec_cid
+    from swarm.units import format_amount
+
+    fee_min = int(context.network.parameters.get("fee_min", 0))
+    context.screen.note("checking and pinning dataset, model and initial state …")
+    prepared = prepare(spec, context.store, base=base, cache=context.home / "cache", engine=engine)
+    offered = offer(prepared.spec, prepared.spec_cid, fee_min=fee_min)
+    facts = {
+        "spec_cid": spec_cid(prepared.spec_cid),
+        "price_tok": format_amount(offered.terms.price),
+        "escrow_tok": format_amount(offered.escrow),
+        "judge_fee_tok": format_amount(offered.fee),
+        "segments": offered.terms.segments,
+        "examples": prepared.counts.examples if prepared.counts else None,
+    }
+    if dry_run:
+        context.screen.facts(facts | {"transactions": "approve, post"}, essence="spec_cid")
+        return
+    _ask(context, format_amount(offered.escrow), yes)
+    job_id, _ = post(context.chain, context.account, offered)
+    context.screen.facts({"job": job_id} | facts, essence="job")
+    context.screen.note(f"follow it with: swarm job watch {job_id}")
+
+
+def _ask(context: Context, escrow: str, yes: bool) -> None:
+    if yes:
+        return
+    from swarm.cli.screen import is_terminal
+
+    if not is_terminal():
+        raise UsageError(f"this would lock {escrow} TOK", hint="say --yes to post without being asked")
+    click.confirm(f"You will lock {escrow} TOK in escrow. Unused funds return automatically. Proceed?", abort=True)

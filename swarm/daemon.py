@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drives a reconcile loop: one instance, missed ticks coalesced, ended by a signal or when nothing is left to do."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from swarm.log import Log
+
+log = Log("swarm.daemon")
+
+
+def run(tick: Callable[[], object], *, period_seconds: float, is_done: Callable[[], bool] = lambda: False) -> None:
+    """Calls `tick` every `period_seconds` until told to stop; an exception ends one tick, not the daemon."""
+    from apscheduler.schedulers.blocking import BlockingScheduler
+
+    scheduler = BlockingScheduler()
+
+    def guarded() -> None:
+        try:
+            tick()
+        except Exception as error:
+            # A daemon nobody watches must outlive what nobody foresaw; the chain tells it again what to do.
+            log.error("tick_failed", reason=repr(error))
+        if is_done():
+            threading.Thread(target=scheduler.shutdown, kwargs={"wait": False}, daemon=True).start()
+
+    def end(number: int, frame: object) -> None:
+        threading.Thread(target=scheduler.shutdown, kwargs={"wait": False}, daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    scheduler.add_job(
+        guarded,
+        "interval",
+        seconds=period_seconds,
+        coalesce=True,
+        max_instances=1,
+        next_run_time=datetime.now().astimezone(),
+    )
+    scheduler.start()

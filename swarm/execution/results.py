@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Publishes a result, and reads one back as somebody who trusts nobody."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm.errors import IntegrityError
+from swarm.execution.inputs import result_cid
+from swarm.execution.segments import Product, opening_of
+from swarm.protocol import commitment
+from swarm.protocol.types import Digest, Job, JobId
+from swarm.storage.cid import cid_from_digest, digest_of
+from swarm.storage.port import Store
+from swarm.workloads.result import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, SegmentClaim, segment_path
+
+DAG_PB = 0x70
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What goes on chain."""
+
+    result_cid: Digest
+    segment_root: Digest
+
+
+def publish(store: Store, job_id: JobId, products: Sequence[Product], staging: Path) -> Published:
+    """Commits to every product and adds the whole result to the store. `staging` is emptied and reused."""
+    shutil.rmtree(staging, ignore_errors=True)
+    claims = []
+    for product in products:
+        opening = opening_of(store, product)
+        digest = commitment.segment_digest(opening.trace_root, opening.output_hash)
+        claims.append(SegmentClaim(digest, cid_from_digest(opening.output_cid, DAG_PB)))
+        shutil.copytree(product.output, staging / segment_path(product.index), copy_function=_link)
+    manifest = Manifest(job_id, tuple(claims))
+    (staging / MANIFEST_NAME).write_bytes(manifest.to_bytes())
+    cid = store.add(staging)
+    shutil.rmtree(staging)
+    return Published(digest_of(cid), commitment.merkle_root(leaves_of(manifest)))
+
+
+def leaves_of(manifest: Manifest) -> list[Digest]:
+    return manifest.leaves([digest_of(claim.output_cid) for claim in manifest.segments])
+
+
+def read_manifest(store: Store, job: Job) -> Manifest:
+    """The manifest of a submitted job, checked against the chain's commitment and the result's own links.
+
+    Raises IntegrityError when the published result is not what was committed, NotFound when nobody has it.
+    """
+    root = result_cid(job.result_cid)
+    data = store.read(store.resolve(root, MANIFEST_NAME), limit=MAX_MANIFEST_BYTES)
+    manifest = Manifest.parse(data, job_id=job.job_id, segments=job.segments)
+    if commitment.merkle_root(leaves_of(manifest)) != job.segment_root:
+        raise IntegrityError(f"the manifest of job {job.job_id} does not lead to its committed root")
+    return manifest
+
+
+def output_cid(store: Store, job: Job, manifest: Manifest, index: int) -> str:
+    """The CID of a segment's output. Raises IntegrityError when the result links another directory there."""
+    claimed = manifest.segments[index].output_cid
+    linked = store.resolve(result_cid(job.result_cid), segment_path(index))
+    if linked != claimed:
+        raise IntegrityError(f"job {job.job_id} delivers {linked} as segment {index} but committed to {claimed}")
+    return claimed
+
+
+def _link(source: str, target: str) -> str:
+    """Links instead of copying where the system lets us: another user's files can only be copied."""
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+    return target

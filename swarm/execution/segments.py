@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs segments in a sandbox and opens what they produced."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from swarm.errors import JobFailed
+from swarm.execution.inputs import Inputs
+from swarm.protocol import commitment
+from swarm.protocol.types import Opening
+from swarm.runtime.outputs import check_outputs
+from swarm.runtime.port import JobRun, Limits, RunEnd, Runner, RunOutcome
+from swarm.storage.cid import digest_of
+from swarm.storage.port import Store
+from swarm.workloads.spec import LoraSpec, canonical_json
+
+PROGRAMS = {"lora": ("python", "-m", "swarm.jobs.lora")}
+MAX_TRACE_BYTES = 1 << 24
+Progress = Callable[[dict], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """How this machine runs jobs: the runner, its owner's label and the machine's own limits."""
+
+    runner: Runner
+    owner: str
+    memory_bytes: int = 12 << 30
+    cpus: float = 2.0
+    pids: int = 512
+    output_bytes: int = 8 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One executed segment: its output directory (publishable) and its trace (hidden)."""
+
+    index: int
+    output: Path
+    trace: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    products: tuple[Product, ...]
+    wall_seconds: float
+    cpu_seconds: float
+
+
+def execute(
+    sandbox: Sandbox,
+    spec: LoraSpec,
+    inputs: Inputs,
+    *,
+    first: int,
+    last: int,
+    state: Path,
+    workspace: Path,
+    wall_seconds: float,
+    on_progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> Execution:
+    """Runs segments `first` … `last` − 1 from `state` in an emptied `workspace`.
+
+    Raises JobFailed when the program, its limits or its output break the rules, TransientError when the engine is down.
+    """
+    shutil.rmtree(workspace, ignore_errors=True)
+    outputs = workspace / "outputs"
+    outputs.mkdir(parents=True)
+    job_file = workspace / "job.json"
+    job_file.write_text(job_json(spec, first, last))
+    limits = Limits(
+        memory_bytes=sandbox.memory_bytes,
+        cpus=sandbox.cpus,
+        pids=sandbox.pids,
+        wall_seconds=wall_seconds,
+        output_bytes=sandbox.output_bytes,
+        output_files=8 * (last - first) + 64,
+    )
+    run = JobRun(
+        engine=spec.engine,
+        program=PROGRAMS[spec.type],
+        inputs={"job.json": job_file, "model": inputs.model, "train.jsonl": inputs.dataset, "state": state},
+        outputs=outputs,
+        limits=limits,
+        environment={},
+        owner=sandbox.owner,
+    )
+    outcome = sandbox.runner.run(run, on_progress=on_progress, stop=stop)
+    raise_unless_ok(outcome)
+    check_outputs(outputs, limits)
+    products = tuple(_product(outputs, index) for index in range(first, last))
+    return Execution(products, outcome.wall_seconds, outcome.cpu_seconds)
+
+
+def job_json(spec: LoraSpec, first: int, last: int) -> str:
+    """What the program reads: the spec as pinned, and which segments to run."""
+    content: Mapping = {"spec": json.loads(canonical_json(spec)), "first_segment": first, "last_segment": last}
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def raise_unless_ok(outcome: RunOutcome) -> None:
+    """Raises JobFailed with the end's reason and the last words of the program."""
+    if outcome.reason is RunEnd.OK:
+        return
+    words = outcome.log_tail.strip().splitlines()
+    detail = f": {words[-1][:300]}" if words else ""
+    raise JobFailed(f"the job ended with {outcome.reason.name.lower()} (exit code {outcome.exit_code}){detail}")
+
+
+def opening_of(store: Store, product: Product) -> Opening:
+    """Opens a product: hashes trace and output, and adds the output directory to the store."""
+    return Opening(
+        trace_root=commitment.trace_root(product.trace.read_bytes()),
+        output_hash=commitment.directory_output_hash(product.output),
+        output_cid=digest_of(store.add(product.output)),
+    )
+
+
+def _product(outputs: Path, index: int) -> Product:
+    output, trace = outputs / "segments" / f"{index:04d}", outputs / "traces" / f"{index:04d}.bin"
+    if not output.is_dir() or not any(output.iterdir()) or any(entry.is_dir() for entry in output.iterdir()):
+        raise JobFailed(f"the program left no flat output directory for segment {index}")
+    if not trace.is_file() or trace.stat().st_size > MAX_TRACE_BYTES:
+        raise JobFailed(f"the program left no trace, or one that is too large, for segment {index}")
+    return Product(index, output, trace)

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`verifier`: the judge's commands."""
+
+from __future__ import annotations
+
+import click
+
+from swarm import __version__
+from swarm.cli.common import Context, example, parse_job_id, with_context
+from swarm.cli.main import run as run_group
+
+PERIOD_SECONDS = 1.0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="verifier")
+def command() -> None:
+    """Judge other people's work: re-execute a drawn segment, confirm or deny, earn the fee.
+
+    \b
+    Examples:
+      verifier register        lock the bond and take a slot
+      verifier run             judge until ^C
+      verifier show 7          who judges job 7 and what they found
+    """
+
+
+@command.command(epilog=example("verifier register --class cpu-fp32"))
+@click.option("--class", "hardware", default="cpu-fp32", show_default=True, help="Hardware class to re-execute.")
+@click.option("--operator", help="Address of the key that sends verdicts; default: this account.")
+@with_context
+def register(context: Context, hardware: str, operator: str | None) -> None:
+    """Deposit the bond (what is missing of it), authorise the court and take a slot."""
+    from swarm.protocol.hardware import class_number
+    from swarm.units import format_amount
+
+    number = class_number(hardware)
+    chain, account = context.chain, context.account
+    bond = chain.court.slot_bond()
+    missing = bond - chain.vault.stake_of(account.address).free
+    if missing > 0:
+        chain.token.ensure_allowance(account, chain.network.vault, missing)
+        chain.vault.deposit(account, missing)
+    if not chain.vault.is_authorised(account.address, chain.network.court):
+        chain.vault.authorise(account, chain.network.court)
+    slot_id, _ = chain.court.take_slot(account, number, _address(operator or account.address))
+    context.screen.facts({"slot": slot_id, "class": hardware, "bond_tok": format_amount(bond)}, essence="slot")
+
+
+@command.command(
+    epilog=example("verifier unregister\nverifier unregister   # again after the exit delay: frees the bond")
+)
+@with_context
+def unregister(context: Context) -> None:
+    """Leave the account's slots; once the exit delay is over, run it again to free their bonds."""
+    from swarm.errors import NotFound
+
+    chain = context.chain
+    mine = [slot for slot in chain.court.slots() if slot.owner == context.address]
+    if not mine:
+        raise NotFound("this account has no slot", hint="verifier register takes one")
+    for slot in mine:
+        if slot.is_active:
+            chain.court.leave_slot(context.account, slot.slot_id)
+            context.screen.note(f"left slot {slot.slot_id}; its bond is free after the exit delay")
+        else:
+            chain.court.release_slot(context.account, slot.slot_id)
+            context.screen.note(f"released slot {slot.slot_id}; its bond is free stake again")
+
+
+@command.command(epilog=example("verifier run --log-format json"))
+@click.option("--sandbox", type=click.Choice(["auto", "docker", "process"]), default="auto", show_default=True)
+@click.option("--memory-gib", type=click.IntRange(1), default=12, show_default=True, help="Memory of one replay.")
+@click.option("--cpus", type=float, default=2.0, show_default=True, help="Processors of one replay.")
+@click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
+@with_context
+def run(context: Context, sandbox: str, memory_gib: int, cpus: float, log_format: str) -> None:
+    """Judge until ^C: bring seeds, open audits, re-execute what this account is drawn for, confirm or deny."""
+    from swarm import daemon, log
+    from swarm.cli.sandboxes import sandbox_for
+    from swarm.journal import Journal, KeyLock
+    from verifier.replay import Replayer
+    from verifier.service import Judge
+
+    log.set_up(as_json=log_format == "json")
+    box = sandbox_for(context, sandbox, role="verifier", memory_bytes=memory_gib << 30, cpus=cpus)
+    lock = KeyLock("verifier", context.address).acquire()
+    box.runner.reap(box.owner)
+    judge = Judge(
+        chain=context.chain,
+        replayer=Replayer(context.store, box, context.home),
+        journal=Journal(context.home / "verifier.sqlite"),
+        account=context.account,
+    )
+    try:
+        daemon.run(judge.tick, period_seconds=PERIOD_SECONDS)
+    finally:
+        judge.stop()
+        lock.release()
+
+
+@command.command(epilog=example("verifier show 7"))
+@click.argument("job")
+@with_context
+def show(context: Context, job: str) -> None:
+    """Show the audit of JOB: segment, judge, committee, seals and findings."""
+    from swarm.errors import NotFound
+    from swarm.protocol.types import CaseStatus
+
+    job_id = parse_job_id(job)
+    chain = context.chain
+    chain.escrow.job(job_id)
+    case = chain.court.case(job_id)
+    if case.status is CaseStatus.NONE:
+        raise NotFound(f"job {job_id} has no audit", hint="swarm job show tells its state")
+    facts = {
+        "job": job_id,
+        "case": case.status.name.lower(),
+        "segment": case.segment,
+        "judge": f"slot {case.judge}" if case.judge else "none",
+        "denied": any(case.denied_leaf),
+        "replacements": case.replacements,
+        "deadline": case.deadline,
+    }
+    for slot_id in case.committee:
+        facts[f"member_slot_{slot_id}"] = _seat_text(chain.court.seat(job_id, slot_id))
+    context.screen.facts(facts, essence="case")
+
+
+def _seat_text(seat) -> str:
+    if seat.has_revealed:
+        return "found the seller's own result" if seat.matches else f"found another result, 0x{seat.leaf.hex()[:16]}…"
+    return "sealed" if seat.has_sealed else "re-executing"
+
+
+def _address(text: str):
+    from eth_utils import is_address, to_checksum_address
+
+    from swarm.errors import UsageError
+
+    if not is_address(text):
+        raise UsageError(f"{text!r} is not an address", hint="0x and 40 hex digits")
+    return to_checksum_address(text)
+
+
+def main() -> None:
+    run_group(command)
+
+
+if __name__ == "__main__":
+    main()
