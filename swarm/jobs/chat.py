@@ -67,14 +67,22 @@ class ChatEncoder:
     def _pieces(self, messages: Sequence[Message], *, add_generation_prompt: bool) -> list[tuple[str, Message | None]]:
         """(template text, the message whose content follows it), in order; the last text is followed by None."""
         turns = [{"role": message.role, "content": f"\ue000{place}\ue001"} for place, message in enumerate(messages)]
-        rendered = self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=add_generation_prompt
-        )
+        rendered = self._render(turns, add_generation_prompt)
         # split() alternates between text and the number in the placeholder.
         texts, numbers = _PLACEHOLDER.split(rendered)[::2], _PLACEHOLDER.findall(rendered)
         if numbers != [str(place) for place in range(len(messages))]:
             raise JobFailed("the chat template drops, repeats or reorders messages, so a loss mask cannot be derived")
         return list(zip(texts, [*messages, None], strict=True))
+
+    def _render(self, turns: list[dict[str, str]], add_generation_prompt: bool) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            return self.tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            raise JobFailed(f"the chat template does not render: {str(error)[:200]}") from error
 
     def _tokens(self, text: str, *, plain: bool = False) -> list[int]:
         if not text:

@@ -27,12 +27,22 @@ def check_folder(folder: Path) -> None:
         if path.is_symlink() or not path.is_file() or path.suffix not in ALLOWED_SUFFIXES:
             raise IntegrityError(f"the base model holds {path.name[:80]!r}, only plain data files are allowed")
     read_model_headers(folder)
-    if (folder / "config.json").stat().st_size > MAX_CONFIG_BYTES:
-        raise IntegrityError("the base model's config.json is too large")
-    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config = _config(folder / "config.json")
     for key in ("auto_map", "quantization_config"):
         if key in config:
             raise IntegrityError(f"the base model's config.json has {key}, which is not allowed")
+
+
+def _config(path: Path) -> dict:
+    if not path.is_file() or path.stat().st_size > MAX_CONFIG_BYTES:
+        raise IntegrityError(f"the base model's config.json is missing or larger than {MAX_CONFIG_BYTES} bytes")
+    try:
+        config = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError("the base model's config.json is not JSON") from error
+    if not isinstance(config, dict):
+        raise IntegrityError("the base model's config.json is not an object")
+    return config
 
 
 def load_model(folder: Path) -> Any:

@@ -84,7 +84,7 @@ def _checked(header: dict, data_bytes: int, path: Path) -> dict[str, TensorInfo]
 
 def _claim(claim: object, name: str, path: Path) -> tuple[TensorInfo, int, int]:
     lie = IntegrityError(f"{path.name}: tensor {name[:80]!r} is described wrongly")
-    if not isinstance(claim, dict) or claim.get("dtype") not in _BYTES:
+    if not isinstance(claim, dict) or str(claim.get("dtype")) not in _BYTES:
         raise lie
     shape, offsets = claim.get("shape"), claim.get("data_offsets")
     if not _naturals(shape) or not _naturals(offsets) or len(shape) > MAX_DIMENSIONS or len(offsets) != 2:

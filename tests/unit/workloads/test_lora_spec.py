@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from swarm.errors import NotFound, SpecError
+from swarm.workloads.spec import LoraSpec, canonical_json, load_spec, parse_resolved, parse_spec, segments_of
+
+
+def refusal(mapping: object) -> str:
+    with pytest.raises(SpecError) as caught:
+        parse_spec(mapping)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("lora_rank", 8, "training.lora_rank: unknown key, did you mean training.lora_r?"),
+        ("lr", 1e-4, "training.lr: unknown key, did you mean training.learning_rate?"),
+        ("num_epochs", 3, "training.num_epochs: unknown key, did you mean training.max_steps?"),
+        ("flux_capacitor", 3, "training.flux_capacitor: unknown key"),
+        ("lora_r", "many", "training.lora_r: found 'many', expected a valid integer"),
+        ("lora_r", 513, "training.lora_r: found 513, expected less than or equal to 512"),
+        ("lora_r", True, "training.lora_r: found True, expected a number"),
+        ("max_steps", 0, "training.max_steps: found 0, expected greater than or equal to 1"),
+        ("sequence_len", 32769, "training.sequence_len: found 32769, expected less than or equal to 32768"),
+        ("learning_rate", float("nan"), "training.learning_rate: found nan, expected a finite number"),
+        ("precision", "bf16", "training.precision: found 'bf16', expected 'fp32'"),
+        ("adapter", "qlora", "training.adapter: found 'qlora', expected 'lora'"),
+        ("seed", -1, "training.seed: found -1, expected greater than or equal to 0"),
+        ("warmup_steps", 41, "training.warmup_steps: found 41, expected at most max_steps (40)"),
+        ("lora_target_modules", ["q_proj", "q_proj"], "every module once"),
+        ("lora_target_modules", ["../q_proj"], "expected a module name such as q_proj"),
+        ("lora_dropout", 0.05, "expected 0, because judges repeat every step"),
+    ],
+)
+def test_refuses_a_training_value_and_names_it(written: dict, key: str, value: object, line: str) -> None:
+    written["training"][key] = value
+    assert line in refusal(written)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "line"),
+    [
+        ("lora_r", 8, "lora_r: unknown key, did you mean training.lora_r?"),
+        ("base_modle", "file:x", "base_modle: unknown key, did you mean base_model?"),
+        ("type", "sweep", "type: found 'sweep', expected one of: lora"),
+        ("type", ["lora"], "type: found \"['lora']\", expected one of: lora"),
+        ("version", 2, "version: found 2, expected 1"),
+        ("base_model", "hf://models/x", "base_model: found 'hf://models/x', expected file:PATH or ipfs://CID"),
+        ("base_model", "ipfs://QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", "expected file:PATH or ipfs://CID"),
+        ("name", "../etc", "name: found '../etc'"),
+        ("engine", "swarm/train:latest", "engine: found 'swarm/train:latest', expected process, or an image digest"),
+        ("datasets", [], "datasets: found []"),
+        ("hardware_class", "gpu-any", "hardware_class: found 'gpu-any', expected one of: cpu-fp32"),
+        ("budget", {"max_total": -1}, "budget.max_total: found -1, expected greater than 0"),
+        ("budget", {}, "budget.max_total: missing"),
+        ("segment_seconds", 0, "segment_seconds: found 0"),
+    ],
+)
+def test_refuses_a_value_and_names_it(written: dict, key: str, value: object, line: str) -> None:
+    assert line in refusal(written | {key: value})
+
+
+def test_refuses_a_missing_seed(written: dict) -> None:
+    del written["training"]["seed"]
+    assert refusal(written) == "training.seed: missing, expected a value"
+
+
+def test_refuses_a_missing_type(written: dict) -> None:
+    del written["type"]
+    assert refusal(written) == "type: found nothing, expected one of: lora"
+
+
+def test_refuses_what_is_not_a_mapping() -> None:
+    assert refusal(["lora"]) == "spec: found list, expected a mapping of keys"
+
+
+def test_refuses_more_segments_than_the_chain_can_hold(written: dict) -> None:
+    written["training"] |= {"max_steps": 1025, "steps_per_segment": 1}
+    assert "training.steps_per_segment: found 1, which makes 1025 segments, expected at least 2" in refusal(written)
+
+
+def test_a_hostile_key_stays_one_printable_line(written: dict) -> None:
+    assert refusal(written | {"a\n\x1b[31mb" * 1000: 1}) == "spec: unknown key"
+
+
+def test_counts_a_shorter_last_segment(written: dict) -> None:
+    written["training"] |= {"max_steps": 41, "steps_per_segment": 2}
+    assert segments_of(parse_spec(written)) == 21
+
+
+def test_reads_numbers_written_as_text(written: dict) -> None:
+    written["training"] |= {"learning_rate": "2e-4", "lora_r": "16"}
+    training = parse_spec(written).training
+    assert (training.learning_rate, training.lora_r) == (2e-4, 16)
+
+
+def test_reads_yaml_1_2(tmp_path: Path) -> None:
+    path = tmp_path / "lora.yaml"
+    path.write_text(
+        "version: 1\ntype: lora\nname: NO\nbase_model: file:model\ndatasets: [{path: 'file:chats.jsonl'}]\n"
+        "training: {max_steps: 4, steps_per_segment: 2, seed: 010, learning_rate: 2e-4}\nbudget: {max_total: 0.35}\n"
+    )
+    spec = load_spec(path)
+    assert (spec.name, spec.training.learning_rate, spec.training.seed) == ("NO", 2e-4, 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (b"version: 1\nversion: 1\n", "duplicate key"),
+        (b"a: [1\nb: 2\n", "line 2"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"!!python/object/apply:os.system ['true']", "constructor"),
+        (b"[" * 100_000, "deeply nested"),
+        (b"#" * ((1 << 20) + 1), "larger than 1048576 bytes"),
+    ],
+)
+def test_refuses_a_file_that_is_no_spec(tmp_path: Path, content: bytes, line: str) -> None:
+    path = tmp_path / "lora.yaml"
+    path.write_bytes(content)
+    with pytest.raises(SpecError, match=line) as caught:
+        load_spec(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_refuses_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        load_spec(tmp_path / "lora.yaml")
+
+
+@pytest.mark.timeout(60)
+def test_nested_references_do_not_explode(tmp_path: Path) -> None:
+    path = tmp_path / "lora.yaml"
+    levels = [f"x{level}: &x{level} [{', '.join([f'*x{level - 1}'] * 9)}]" for level in range(1, 12)]
+    path.write_text("\n".join(["type: lora", "x0: &x0 [1]", *levels, "name: *x11"]))
+    with pytest.raises(SpecError):
+        load_spec(path)
+
+
+def test_the_bytes_that_travel_are_frozen(resolved: LoraSpec) -> None:
+    cid = resolved.base_model
+    assert canonical_json(resolved).decode() == (
+        f'{{"base_model":"{cid}","budget":{{"max_total":"0.35"}},'
+        f'"datasets":[{{"field_messages":"messages","path":"{cid}","type":"chat_template"}}],"engine":"process",'
+        f'"hardware_class":"cpu-fp32","initial_state":"{cid}","name":"support-bot","run_seconds":7200,'
+        '"segment_seconds":600,"training":{"adam_beta1":0.9,"adam_beta2":0.999,"adam_epsilon":1e-08,"adapter":"lora",'
+        '"gradient_accumulation_steps":1,"learning_rate":0.0002,"lora_alpha":16,"lora_dropout":0.0,"lora_r":8,'
+        '"lora_target_modules":["q_proj","v_proj"],"lr_scheduler":"cosine","max_grad_norm":1.0,"max_steps":40,'
+        '"micro_batch_size":4,"precision":"fp32","seed":7,"sequence_len":512,"steps_per_segment":2,"threads":2,'
+        '"warmup_steps":0,"weight_decay":0.0},"type":"lora","version":1}'
+    )
+
+
+def test_order_of_keys_and_spelling_of_numbers_do_not_matter(written: dict) -> None:
+    shuffled = dict(reversed(written.items())) | {"budget": {"max_total": "0.350"}}
+    shuffled["training"] = {"learning_rate": "0.00020"} | dict(reversed(written["training"].items()))
+    assert canonical_json(parse_spec(shuffled)) == canonical_json(parse_spec(written))
+
+
+def test_what_travelled_reads_back_the_same(resolved: LoraSpec) -> None:
+    assert parse_resolved(canonical_json(resolved)) == resolved
+
+
+def test_refuses_a_stranger_s_spec_with_a_local_file(written: dict) -> None:
+    with pytest.raises(SpecError, match="not ipfs://CID"):
+        parse_resolved(canonical_json(parse_spec(written)))
+
+
+def test_refuses_a_stranger_s_spec_that_leaves_a_key_to_its_default(resolved: LoraSpec) -> None:
+    content = json.loads(canonical_json(resolved))
+    del content["training"]["adam_beta2"]
+    with pytest.raises(SpecError, match="canonical"):
+        parse_resolved(json.dumps(content, sort_keys=True, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{", b"\xff", b"[" * 500_000, b'{"a":' * 200_000, b" " * ((1 << 20) + 1), b"9" * 5000, b"null", b"[]"],
+)
+def test_refuses_bytes_that_are_no_spec(data: bytes) -> None:
+    with pytest.raises(SpecError):
+        parse_resolved(data)
