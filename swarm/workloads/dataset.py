@@ -42,10 +42,10 @@ class Counts:
     characters: int
 
 
-def check_dataset(path: Path) -> Counts:
+def check_dataset(path: Path, *, field: str = "messages") -> Counts:
     """Reads the whole file and counts. Raises SpecError naming the first bad line, NotFound without a file."""
     examples = messages = trained = characters = 0
-    for conversation in read_dataset(path):
+    for conversation in read_dataset(path, field=field):
         examples += 1
         messages += len(conversation)
         for message in conversation:

@@ -101,4 +101,4 @@ def test_weight_zero_keeps_a_message_out_of_the_loss(tmp_path: Path) -> None:
 def test_reads_another_field(tmp_path: Path) -> None:
     path = tmp_path / "chats.jsonl"
     path.write_text(json.dumps({"conversation": [USER, ASSISTANT]}), "utf-8")
-    assert len(list(read_dataset(path, field="conversation"))) == 1
+    assert check_dataset(path, field="conversation").examples == 1
