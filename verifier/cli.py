@@ -36,14 +36,8 @@ def register(context: Context, hardware: str, operator: str | None) -> None:
 
     number = class_number(hardware)
     chain, account = context.chain, context.account
+    slot_id = chain.take_slot(account, number, _address(operator or account.address))
     bond = chain.court.slot_bond()
-    missing = bond - chain.vault.stake_of(account.address).free
-    if missing > 0:
-        chain.token.ensure_allowance(account, chain.network.vault, missing)
-        chain.vault.deposit(account, missing)
-    if not chain.vault.is_authorised(account.address, chain.network.court):
-        chain.vault.authorise(account, chain.network.court)
-    slot_id, _ = chain.court.take_slot(account, number, _address(operator or account.address))
     context.screen.facts({"slot": slot_id, "class": hardware, "bond_tok": format_amount(bond)}, essence="slot")
 
 

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
+from eth_account.signers.local import LocalAccount
+
 from swarm.chain.beacon import Beacon
 from swarm.chain.client import ChainClient
 from swarm.chain.court import Court
@@ -14,8 +16,8 @@ from swarm.chain.drand import Drand
 from swarm.chain.escrow import Escrow
 from swarm.chain.token import Token
 from swarm.chain.vault import Vault
-from swarm.errors import NotFound, TransientError, UsageError
-from swarm.protocol.types import Address
+from swarm.errors import NotFound, UsageError
+from swarm.protocol.types import Address, Amount, SlotId
 
 DEVNET_CHAIN_ID = 31337
 
@@ -36,6 +38,7 @@ class Network:
     drand_chain_hash: str = ""
     gateways: tuple[str, ...] = ()
     push_to: str | None = None
+    engine: str | None = None  # what runs jobs whose spec does not say: an image digest, or process on a devnet
     parameters: dict = field(default_factory=dict)
 
     @property
@@ -89,9 +92,17 @@ class Chain:
             )
         return self
 
-    def seed_time_reached(self, epoch: int, now: int) -> bool:
-        """Whether the round of `epoch` should be out. A transient fault counts as not yet."""
-        try:
-            return self.beacon.time_of(epoch) <= now  # type: ignore[arg-type]
-        except TransientError:
-            return False
+    def deposit(self, account: LocalAccount, amount: Amount, slasher: Address) -> None:
+        """Deposits stake, if `amount` is positive, and lets `slasher` (escrow or court) lock it."""
+        if amount > 0:
+            self.token.ensure_allowance(account, self.network.vault, amount)
+            self.vault.deposit(account, amount)
+        if not self.vault.is_authorised(Address(account.address), slasher):
+            self.vault.authorise(account, slasher)
+
+    def take_slot(self, account: LocalAccount, hardware_class: int, operator: Address) -> SlotId:
+        """Deposits what is missing of the bond, authorises the court and takes a judge's seat."""
+        free = self.vault.stake_of(Address(account.address)).free
+        self.deposit(account, Amount(self.court.slot_bond() - free), self.network.court)
+        slot_id, _ = self.court.take_slot(account, hardware_class, operator)
+        return slot_id

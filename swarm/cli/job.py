@@ -26,7 +26,6 @@ def post(context: Context, spec: Path, engine: str | None, dry_run: bool, yes: b
     from swarm.cli.posting import post_spec
     from swarm.workloads.spec import load_spec
 
-    engine = engine or context.config.get("engine")
     post_spec(context, load_spec(spec), base=spec.parent, engine=engine, dry_run=dry_run, yes=yes)
 
 

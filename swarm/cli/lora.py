@@ -40,7 +40,6 @@ def command(context: Context, save: Path | None, dry_run: bool, yes: bool, engin
     if save:
         _save(save, mapping)
         context.screen.note(f"wrote {save}")
-    engine = engine or context.config.get("engine")
     post_spec(context, spec, base=Path("/"), engine=engine, dry_run=dry_run, yes=yes)
 
 

@@ -22,6 +22,8 @@ def post_spec(context: Context, spec: LoraSpec, *, base: Path, engine: str | Non
     from swarm.execution.inputs import spec_cid
     from swarm.units import format_amount
 
+    said = spec.engine if "engine" in spec.model_fields_set else None
+    engine = engine or context.config.get("engine") or said or context.network.engine
     fee_min = int(context.network.parameters.get("fee_min", 0))
     context.screen.note("checking and pinning dataset, model and initial state …")
     prepared = prepare(spec, context.store, base=base, cache=context.home / "cache", engine=engine)

@@ -21,10 +21,7 @@ def deposit(context: Context, amount: str) -> None:
     from swarm.units import format_amount, parse_amount
 
     chain, account, value = context.chain, context.account, parse_amount(amount)
-    chain.token.ensure_allowance(account, chain.network.vault, value)
-    chain.vault.deposit(account, value)
-    if not chain.vault.is_authorised(account.address, chain.network.escrow):
-        chain.vault.authorise(account, chain.network.escrow)
+    chain.deposit(account, value, chain.network.escrow)
     stake = chain.vault.stake_of(account.address)
     context.screen.facts({"stake_tok": format_amount(stake.stake), "free_tok": format_amount(stake.free)})
 

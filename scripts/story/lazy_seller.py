@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A seller that cheats, for the demo: the shipped worker with a runner that skips the training.
+
+It returns noise of the right shape and forges traces, then commits, publishes and submits like an honest seller.
+Usage: python -m scripts.story.lazy_seller JOB
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from swarm.runtime.port import JobRun, RunEnd, RunOutcome
+
+from swarm import daemon, log
+from swarm.cli.common import Context
+from swarm.config import Config
+from swarm.execution.segments import Sandbox
+from swarm.journal import Journal, KeyLock
+from swarm.protocol.commitment import TRACE_RECORD
+from swarm.protocol.types import JobId
+from swarm.seller.plan import Policy
+from swarm.seller.worker import Worker
+
+
+class NoiseRunner:
+    """Writes what a training run would have written, without training."""
+
+    name = "noise"
+    isolates_strangers = False
+
+    def check(self) -> None:
+        pass
+
+    def accepts(self, engine: str) -> bool:
+        return True
+
+    def reap(self, owner: str) -> None:
+        pass
+
+    def run(
+        self,
+        run: JobRun,
+        *,
+        on_progress: Callable[[dict], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> RunOutcome:
+        start, cpu = time.monotonic(), time.process_time()
+        job = json.loads(run.inputs["job.json"].read_text())
+        generator = np.random.default_rng()
+        for segment in range(job["first_segment"], job["last_segment"]):
+            _noise(run.inputs["state"], run.outputs / "segments" / f"{segment:04d}", generator)
+            _forge(run.outputs / "traces" / f"{segment:04d}.bin", job["spec"]["training"], segment, generator)
+        return RunOutcome(
+            reason=RunEnd.OK,
+            exit_code=0,
+            wall_seconds=time.monotonic() - start,
+            cpu_seconds=time.process_time() - cpu,
+            log_tail="",
+        )
+
+
+def _noise(state: Path, target: Path, generator: np.random.Generator) -> None:
+    """The right names, shapes and types; a plausible scale."""
+    target.mkdir(parents=True)
+    for path in sorted(state.iterdir()):
+        tensors = load_file(path)
+        for name, tensor in tensors.items():
+            if np.issubdtype(tensor.dtype, np.floating):
+                noise = generator.normal(0, 0.02, tensor.shape)
+                tensors[name] = (tensor + noise).astype(tensor.dtype)
+        save_file(tensors, target / path.name)
+
+
+def _forge(target: Path, training: dict, segment: int, generator: np.random.Generator) -> None:
+    """Losses that fall as an honest run's would."""
+    target.parent.mkdir(exist_ok=True)
+    steps = training["steps_per_segment"]
+    first = segment * steps
+    last = min(first + steps, training["max_steps"])
+    records = (
+        TRACE_RECORD.pack(step, 3 - 0.03 * step + generator.normal(0, 0.1), generator.uniform(0.5, 2), 200)
+        for step in range(first, last)
+    )
+    target.write_bytes(b"".join(records))
+
+
+def main() -> None:
+    log.set_up(as_json=True)
+    context = Context(Config({}), "quiet")
+    KeyLock("worker", context.address).acquire()
+    worker = Worker(
+        chain=context.chain,
+        store=context.store,
+        sandbox=Sandbox(NoiseRunner(), owner="lazy"),
+        journal=Journal(context.home / "worker.sqlite"),
+        account=context.account,
+        home=context.home,
+        policy=Policy(only_job=JobId(int(sys.argv[1]))),
+    )
+    daemon.run(worker.tick, period_seconds=1, is_done=lambda: worker.is_done)
+
+
+if __name__ == "__main__":
+    main()

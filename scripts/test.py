@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Sets up its own environments and runs the tests: all of them, or unit, contracts, integration, structure.
+
+Further arguments after `--` go to pytest, for instance: python3 scripts/test.py unit -- -k commitment
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+SUITES = ("structure", "unit", "contracts", "integration")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"{', '.join(SUITES)}; default: all")
+    ours, theirs = _split(sys.argv[1:])
+    wanted = parser.parse_args(ours).suites or list(SUITES)
+    unknown = [name for name in wanted if name not in SUITES]
+    if unknown:
+        parser.error(f"unknown suite {unknown[0]!r}; one of: {', '.join(SUITES)}")
+    from scripts import environment
+
+    os.chdir(environment.ROOT)
+    try:
+        _set_up(environment, wanted)
+    except environment.SetupFailed as error:
+        sys.exit(f"error: {error}")
+    failed = [name for name in wanted if not _run(environment, name, theirs)]
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    if "--" not in arguments:
+        return arguments, []
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
+def _set_up(environment, wanted: list[str]) -> None:
+    environment.ensure_packages()
+    environment.ensure_node_packages("chain")
+    if {"contracts", "structure"} & set(wanted):
+        environment.ensure_node_packages("contracts")
+    if "contracts" in wanted:
+        environment.ensure_contract_packages()
+    if "integration" in wanted:
+        environment.ensure_node_packages("ipfs")
+        environment.ensure_model()
+
+
+def _run(environment, suite: str, extra: list[str]) -> bool:
+    start = time.monotonic()
+    if suite == "contracts":
+        command, env = environment.brownie_test(extra)
+    else:
+        command = [environment.python(), "-m", "pytest", f"tests/{suite}", "-q", *extra]
+        env = environment.node_env()
+    print(f"\n== {suite}", flush=True)
+    code = subprocess.run(command, env=env).returncode
+    print(f"== {suite}: {'ok' if code == 0 else f'failed ({code})'} in {time.monotonic() - start:.0f} s", flush=True)
+    return code == 0
+
+
+if __name__ == "__main__":
+    main()
