@@ -9,15 +9,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from swarm.storage.cid import digest_of
-from swarm.storage.port import Store
-
-from swarm.errors import IntegrityError, NotFound
+from swarm.errors import IntegrityError, JobFailed, NotFound
 from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
 from swarm.execution.results import leaves_of, output_cid, read_manifest
-from swarm.execution.segments import Product, Sandbox, execute, opening_of
+from swarm.execution.segments import Execution, Product, Sandbox, execute, opening_of
 from swarm.protocol import commitment
 from swarm.protocol.types import Digest, Job, Opening
+from swarm.storage.cid import digest_of
+from swarm.storage.port import Store
 from swarm.workloads import exact
 from swarm.workloads.result import Manifest
 from swarm.workloads.spec import LoraSpec
@@ -74,20 +73,31 @@ class Replayer:
         spec = read_spec(self._store, job.spec_cid)
         inputs = self._cache.fetch(spec)
         manifest, state, problem = self._starting_state(job, segment, inputs)
-        first = segment if state is not None else 0
         workspace = self._home / "replay" / f"{job.job_id}-{segment}"
-        execution = execute(
-            self._sandbox,
-            spec,
-            inputs,
-            first=first,
-            last=segment + 1,
-            state=state or inputs.initial_state,
-            workspace=workspace,
-            wall_seconds=wall_seconds,
-            on_progress=on_progress,
-            stop=stop,
-        )
+
+        def run(first: int, start: Path) -> Execution:
+            return execute(
+                self._sandbox,
+                spec,
+                inputs,
+                first=first,
+                last=segment + 1,
+                state=start,
+                workspace=workspace,
+                wall_seconds=wall_seconds,
+                on_progress=on_progress,
+                stop=stop,
+            )
+
+        first = segment if state is not None else 0
+        try:
+            execution = run(first, state or inputs.initial_state)
+        except JobFailed as error:
+            # A state that makes the program fail is the seller's doing, not ours: an honest run never published it.
+            if first == 0 or (stop and stop.is_set()):
+                raise
+            first, problem = 0, f"the seller's output of segment {segment - 1} cannot be continued: {error}"
+            execution = run(first, inputs.initial_state)
         opening = opening_of(self._store, execution.products[-1])
         leaf = commitment.opened_leaf(job.job_id, segment, opening)
         proof = _proof(job, segment, manifest, leaf)

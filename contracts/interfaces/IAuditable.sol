@@ -35,4 +35,7 @@ interface IAuditable {
     /// them it comes first and `firstIsRight` is true: its fee comes from the job's reserve, the others' from who was wrong.
     /// @param penalties Tokens the court has already sent here: what absent and overruled judges lost in this case.
     function rule(JobId jobId, Ruling ruling, address[] calldata right, bool firstIsRight, uint256 penalties) external;
+
+    /// @notice Books tokens the court has sent here: what a late judge lost while its case goes on.
+    function bookPenalty(uint256 amount) external;
 }

@@ -49,7 +49,7 @@ def _dataset(spec: LoraSpec, store: Store, base: Path) -> tuple[Counts | None, s
     if not uri.startswith("file:"):
         return None, uri
     path = _existing(base, uri)
-    counts = check_dataset(path)
+    counts = check_dataset(path, field=spec.datasets[0].field_messages)
     return counts, f"ipfs://{store.add(path)}"
 
 

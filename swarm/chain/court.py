@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eth_account.signers.local import LocalAccount
+from web3.logs import DISCARD
 
 from swarm.chain.client import ChainClient
 from swarm.protocol.types import (
@@ -35,7 +36,7 @@ class Court:
     def take_slot(self, account: LocalAccount, hardware_class: int, operator: Address) -> tuple[SlotId, dict]:
         """Takes a seat; the vault must hold the bond and the court be authorised."""
         receipt = self._client.send(self._functions.takeSlot(hardware_class, operator), account)
-        event = self._contract.events.SlotTaken().process_receipt(receipt)[0]
+        event = self._contract.events.SlotTaken().process_receipt(receipt, errors=DISCARD)[0]
         return SlotId(event["args"]["slotId"]), receipt
 
     def leave_slot(self, account: LocalAccount, slot_id: SlotId) -> dict:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from eth_account.signers.local import LocalAccount
+from web3.logs import DISCARD
 
 from swarm.chain.client import ChainClient
 from swarm.errors import NotFound
@@ -33,7 +34,7 @@ class Escrow:
             terms.hardware_class,
         )
         receipt = self._client.send(self._functions.post(values), account)
-        event = self._contract.events.JobPosted().process_receipt(receipt)[0]
+        event = self._contract.events.JobPosted().process_receipt(receipt, errors=DISCARD)[0]
         return JobId(event["args"]["jobId"]), receipt
 
     def cancel(self, account: LocalAccount, job_id: JobId) -> dict:

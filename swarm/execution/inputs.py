@@ -62,7 +62,7 @@ class InputCache:
         if spec.initial_state is None:
             raise NotFound("the spec names no initial state")
         dataset = self.entry(cid_of(spec.datasets[0].path), DATASET_LIMITS)
-        check_dataset(dataset)
+        check_dataset(dataset, field=spec.datasets[0].field_messages)
         return Inputs(
             model=self.entry(cid_of(spec.base_model), MODEL_LIMITS),
             dataset=dataset,
