@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--sandbox", choices=["auto", "docker", "process"], default="auto", help="default: auto")
     parser.add_argument("--setup-only", action="store_true", help="install everything, play nothing")
     options = parser.parse_args()
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 — run by whatever python3 the machine has
         sys.exit("error: Python 3.11 or newer is needed, this is " + sys.version.split()[0])
     from scripts import environment
 

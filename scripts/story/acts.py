@@ -6,8 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from swarm.storage.embedded import EmbeddedStore
-
 from scripts.story.narrator import Live, Narrator
 from scripts.story.stage import Stage
 from swarm.buyer.offer import Offer, offer, post
@@ -20,6 +18,7 @@ from swarm.execution.evaluation import Evaluation, evaluate
 from swarm.execution.segments import Sandbox
 from swarm.protocol.hardware import class_number
 from swarm.protocol.types import Amount, Job, JobId, JobStatus
+from swarm.storage.embedded import EmbeddedStore
 from swarm.units import format_amount, parse_amount
 from swarm.workloads.spec import LoraSpec
 
@@ -86,7 +85,7 @@ def buy(story: Story) -> tuple[Prepared, Offer]:
     narrator.say(f"{examples} chat examples · {training.max_steps} steps · {offered.terms.segments} segments")
     narrator.say(f"model {prepared.spec.base_model[7:27]}…  spec {prepared.spec_cid.hex()[:16]}…")
     narrator.say(
-        f"price {format_amount(offered.terms.price)} TOK; escrow {format_amount(offered.escrow)} TOK is the most it can cost"
+        f"price {format_amount(offered.terms.price)} TOK; the most it can cost is {format_amount(offered.escrow)} TOK"
     )
     return prepared, offered
 

@@ -90,7 +90,7 @@ def _play(stage: Stage, narrator: Narrator, sandbox: Sandbox, engine: str, reaso
     narrator.say(f"anvil at {network.rpc_url}, chain {network.chain_id}; escrow {network.escrow}")
     if engine == "process":
         narrator.say(
-            f"[yellow]sandbox: processes of this user ({reason}); on a public network a container engine is required[/yellow]"
+            f"[yellow]sandbox: processes of this user ({reason}); a public network needs a container engine[/yellow]"
         )
     else:
         narrator.say(f"sandbox: containers of image {engine[:19]}…")
@@ -196,7 +196,8 @@ def _close(story: Story, before: Books, after: Books, report: dict) -> None:
     honest, cheat = report["jobs"]
     narrator.say(
         f"re-executed: {honest['segments_recomputed']} of {honest['segments']} segments of the honest job "
-        f"({report['recomputed_share_honest']:.1%}), {cheat['segments_recomputed']} of {cheat['segments']} of the cheat's"
+        f"({report['recomputed_share_honest']:.1%}), "
+        f"{cheat['segments_recomputed']} of {cheat['segments']} of the cheat's"
     )
 
 
