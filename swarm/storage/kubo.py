@@ -67,7 +67,7 @@ class KuboStore:
 
     def pin(self, cid: str) -> None:
         with self._mapped(f"pin {cid}"):
-            self._client.pin.add(str(parse(cid)), timeout=IMPORT_SECONDS)
+            self._client.pin.add(str(parse(cid)), timeout=10 * self._block_seconds)
 
     def unpin(self, cid: str) -> None:
         with contextlib.suppress(NotFound), self._mapped(f"unpin {cid}"):
@@ -114,9 +114,10 @@ class _Slow(TransientError):
 
 
 def _client(api: str) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import ipfshttpclient
+    import ipfshttpclient
+
+    # Said at every request; pyproject.toml pins urllib3 below the version that will mind.
+    warnings.filterwarnings("ignore", message="The 'strict' parameter", category=FutureWarning)
     try:
         return ipfshttpclient.Client(api)
     except (ipfshttpclient.exceptions.Error, ValueError) as error:
