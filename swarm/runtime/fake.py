@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A runner for unit tests: a callable takes the place of the program and writes the outputs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from swarm.runtime.port import JobRun, Progress, RunEnd, RunOutcome, require_startable
+
+Program = Callable[[JobRun, Progress], RunEnd | None]
+
+
+class FakeRunner:
+    """Calls `program(run, emit)`, which writes into `run.outputs` and may return a RunEnd (None means OK)."""
+
+    name = "fake"
+    isolates_strangers = True
+
+    def __init__(self, program: Program, *, cpu_seconds: float = 1.0) -> None:
+        self._program = program
+        self._cpu_seconds = cpu_seconds
+        self.runs: list[JobRun] = []
+        self.reaped: list[str] = []
+
+    def check(self) -> None:
+        """It can always run."""
+
+    def accepts(self, engine: str) -> bool:
+        return True
+
+    def run(
+        self, run: JobRun, *, on_progress: Progress | None = None, stop: threading.Event | None = None
+    ) -> RunOutcome:
+        require_startable(run)
+        self.runs.append(run)
+        if stop is not None and stop.is_set():
+            return self._outcome(RunEnd.STOPPED)
+        return self._outcome(self._program(run, on_progress or _ignore) or RunEnd.OK)
+
+    def reap(self, owner: str) -> None:
+        self.reaped.append(owner)
+
+    def _outcome(self, end: RunEnd) -> RunOutcome:
+        codes = {RunEnd.OK: 0, RunEnd.FAILED: 1}
+        return RunOutcome(end, codes.get(end), self._cpu_seconds, self._cpu_seconds, "")
+
+
+def _ignore(fact: dict) -> None:
+    """Progress nobody asked for."""
