@@ -77,6 +77,7 @@ class Daemon:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
             self._process = None
+            shutil.rmtree(self._repository / "repo.lock", ignore_errors=True)  # it does not notice that its owner died
 
     @property
     def _environment(self) -> dict[str, str]:
