@@ -63,6 +63,10 @@ class EmbeddedStore:
         if self._node:
             self._node.check()
 
+    def collect(self) -> int:
+        """Deletes what was only fetched, or unpinned, more than an hour ago. Returns the bytes freed."""
+        return self._blocks.collect()
+
     def push(self, cid: str) -> None:
         """Uploads what the pinning node lacks of a DAG that is complete here. Without a node nothing happens."""
         if self._node is None:

@@ -95,7 +95,8 @@ class Gateway:
     def _exchange(self, connection: http.client.HTTPConnection, method: str, path: str, accept: str):
         try:
             with _cut_after(BLOCK_SECONDS, connection):
-                connection.request(method, self._parts.path.rstrip("/") + path, headers={"Accept": accept})
+                headers = {"Accept": accept, "User-Agent": "computeswarm"}
+                connection.request(method, self._parts.path.rstrip("/") + path, headers=headers)
                 response = connection.getresponse()
                 body = _bounded(response)
         except (OSError, http.client.HTTPException) as error:

@@ -39,9 +39,7 @@ UPLOAD_SECONDS = 3600.0
 class GatewayServer:
     """A gateway in threads of this process. `url` is known once constructed; port 0 takes a free one."""
 
-    def __init__(
-        self, blocks: FlatFs, *, upload_quota_bytes: int = 0, host: str = "127.0.0.1", port: int = 0
-    ) -> None:
+    def __init__(self, blocks: FlatFs, *, upload_quota_bytes: int = 0, host: str = "127.0.0.1", port: int = 0) -> None:
         self._quota = Quota(upload_quota_bytes)
         try:
             self._server = _Server((host, port), _handler(blocks, self._quota))

@@ -166,9 +166,7 @@ def redirect(handler) -> None:
         (redirect, TransientError),
     ],
 )
-def test_a_hostile_gateway_is_seen_through_and_the_next_one_asked(
-    tmp_path, node, hostile, monkeypatch, answer, error
-):
+def test_a_hostile_gateway_is_seen_through_and_the_next_one_asked(tmp_path, node, hostile, monkeypatch, answer, error):
     monkeypatch.setattr(gateway_client, "BLOCK_SECONDS", 1.0)
     cid = EmbeddedStore(tmp_path / "seller", push_to=node.url).add_bytes(b"spec")
     bad = hostile(answer)
