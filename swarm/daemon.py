@@ -7,10 +7,21 @@ import signal
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from swarm.log import Log
 
+if TYPE_CHECKING:
+    from swarm.chain.network import Network
+
 log = Log("swarm.daemon")
+# A devnet makes a block a second and its windows are short; elsewhere windows are hours and endpoints count calls.
+_DEVNET_PERIOD_SECONDS, _PERIOD_SECONDS = 1.0, 15.0
+
+
+def period_for(network: Network) -> float:
+    """How often a daemon looks at the chain, in seconds."""
+    return _DEVNET_PERIOD_SECONDS if network.is_devnet else _PERIOD_SECONDS
 
 
 def run(tick: Callable[[], object], *, period_seconds: float, is_done: Callable[[], bool] = lambda: False) -> None:

@@ -9,8 +9,6 @@ from swarm import __version__
 from swarm.cli.common import Context, example, parse_job_id, with_context
 from swarm.cli.main import run as run_group
 
-PERIOD_SECONDS = 1.0
-
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="verifier")
@@ -87,7 +85,7 @@ def run(context: Context, sandbox: str, memory_gib: int, cpus: float, log_format
         account=context.account,
     )
     try:
-        daemon.run(judge.tick, period_seconds=PERIOD_SECONDS)
+        daemon.run(judge.tick, period_seconds=daemon.period_for(context.network))
     finally:
         judge.stop()
         lock.release()

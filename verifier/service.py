@@ -22,6 +22,7 @@ from swarm.protocol.types import (
     Job,
     JobId,
     JobStatus,
+    Slot,
 )
 from verifier import plan
 from verifier.replay import Finding, Replayer
@@ -52,6 +53,7 @@ class Judge:
         self._chain, self._replayer, self._journal, self._account = chain, replayer, journal, account
         self._address = Address(account.address)
         self._turns = turns
+        self._slots: list[Slot] = []
         self._final: set[JobId] = set()
         self._thread: threading.Thread | None = None
         self._replaying: tuple[JobId, int] | None = None
@@ -81,10 +83,11 @@ class Judge:
 
     def observe(self) -> plan.View:
         now = self._chain.client.now()
-        slots = self._chain.court.slots()
+        # A slot's operator never changes: only new slots are read.
+        self._slots += self._chain.court.slots(after=len(self._slots))
         return plan.View(
             now=now,
-            mine=frozenset(slot.slot_id for slot in slots if slot.operator == self._address),
+            mine=frozenset(slot.slot_id for slot in self._slots if slot.operator == self._address),
             observed=[self._observe_job(job, now) for job in self._pending_jobs()],
             replayed=self._keys(FINDING),
             failed=self._keys(FAILED),

@@ -159,7 +159,7 @@ def _tell_line(story: Story, name: str, line: dict, live: Live) -> None:
 
 
 def _tell_state(story: Story, job: Job, seen: dict[JobId, str]) -> None:
-    state = job.status.name.lower().replace("_", " ")
+    state = "past its audit" if job.audited and not job.status.is_final else job.status.name.lower().replace("_", " ")
     if seen.get(job.job_id) == state:
         return
     seen[job.job_id] = state

@@ -7,6 +7,7 @@ import argparse
 import importlib.metadata
 import json
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -32,6 +33,7 @@ def main() -> None:
     narrator = Narrator()
     runner, engine, reason = _engine(options.sandbox, narrator)
     stage = Stage(directory, sandbox="docker" if engine.startswith("sha256:") else "process")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like ^C: nothing is left running
     try:
         report = _play(stage, narrator, Sandbox(runner, owner="demo"), engine, reason)
         if options.report:
@@ -62,12 +64,13 @@ def _options() -> argparse.Namespace:
 
 def _engine(wanted: str, narrator: Narrator):
     """Containers where an engine answers and an image can be had; otherwise processes, said in one line."""
-    from swarm.runtime.docker import DockerRunner
-    from swarm.runtime.images import ensure_image
     from swarm.runtime.process import ProcessRunner
 
     reason = "as asked"
     if wanted != "process":
+        from swarm.runtime.docker import DockerRunner
+        from swarm.runtime.images import ensure_image
+
         try:
             runner = DockerRunner()
             runner.check()

@@ -31,7 +31,7 @@ class Live:
 
 class Narrator:
     def __init__(self) -> None:
-        self.console = Console(highlight=False)
+        self.console = Console(highlight=False, soft_wrap=True)
         self._start = time.monotonic()
 
     @property

@@ -84,10 +84,10 @@ class Court:
     def slot_bond(self) -> Amount:
         return Amount(self._client.call(self._functions.slotBond()))
 
-    def slots(self) -> list[Slot]:
-        """Every slot ever taken, released ones included."""
+    def slots(self, *, after: int = 0) -> list[Slot]:
+        """Every slot ever taken with a number above `after`, released ones included."""
         count = self._client.call(self._functions.slotCount())
-        return [self.slot(SlotId(slot_id)) for slot_id in range(1, count + 1)]
+        return [self.slot(SlotId(slot_id)) for slot_id in range(after + 1, count + 1)]
 
     def slot(self, slot_id: SlotId) -> Slot:
         owner, active_from, active_until, strikes, operator, hardware_class, cases, _ = self._client.call(

@@ -24,7 +24,8 @@ def pull(context: Context, job: str, output: Path, base_model: str | None) -> No
     """Download the adapter of JOB, check it against the commitment on chain, and write a PEFT folder."""
     from swarm.buyer.pull import pull_adapter
 
-    pulled = pull_adapter(context.store, context.chain.escrow.job(parse_job_id(job)), output, base_model=base_model)
+    job_id = parse_job_id(job)
+    pulled = pull_adapter(context.store, context.chain.escrow.job(job_id), output, base_model=base_model)
     context.screen.facts(
         {
             "directory": str(pulled.directory),

@@ -67,7 +67,8 @@ def show(context: Context, job: str) -> None:
     """Show one job: state, money, audit, and what happens next."""
     from swarm.cli.reading import job_facts
 
-    context.screen.facts(job_facts(context.chain, parse_job_id(job)), essence="state")
+    job_id = parse_job_id(job)
+    context.screen.facts(job_facts(context.chain, job_id), essence="state")
 
 
 @command.command(epilog=example("swarm job watch 7"))

@@ -21,8 +21,9 @@ def create(context: Context, name: str) -> None:
     from swarm.chain.keystore import Keystore
 
     keystore = Keystore(context.config.keystore)
+    path = keystore.path(name)
     address = keystore.create(name, context.passphrase(confirm=True))
-    context.screen.facts({"address": address, "keystore": str(keystore.path(name))}, essence="address")
+    context.screen.facts({"address": address, "keystore": str(path)}, essence="address")
     context.screen.note("keep the file and the passphrase: nobody can restore them")
 
 

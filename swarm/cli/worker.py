@@ -7,8 +7,6 @@ import click
 
 from swarm.cli.common import Context, example, with_context
 
-PERIOD_SECONDS = 1.0
-
 
 @click.group()
 def command() -> None:
@@ -57,7 +55,7 @@ def start(context: Context, **options) -> None:
     )
     worker.start()
     try:
-        daemon.run(worker.tick, period_seconds=PERIOD_SECONDS, is_done=lambda: worker.is_done)
+        daemon.run(worker.tick, period_seconds=daemon.period_for(context.network), is_done=lambda: worker.is_done)
     finally:
         worker.stop()
         lock.release()
