@@ -97,7 +97,7 @@ for path in sys.argv[1:]:
 WRITE_OUTSIDE = f"""
 import os, sys
 inputs = os.environ["SWARM_INPUTS"]
-for path in ("/x", "/etc/x", "/usr/x", "/dev/x", "/inputs/x", "/home/x", "/var/x", "/sys/x", "/proc/x", "/root/x",
+for path in ("/x", "/etc/x", "/usr/x", "/dev/x", "/inputs/x", "/home/x", "/var/x", "/sys/x", "/proc/x", "/root/x", "/var/tmp/x", "/run/lock/x",
              inputs + "/file", inputs + "/folder/x", sys.prefix + "/x", os.path.dirname(os.__file__) + "/x"):
     try: open(path, "w").close()
     except OSError: continue
@@ -126,7 +126,7 @@ for folder in ("/tmp", "/dev/shm"):
     written = 0
     try:
         with open(folder + "/x", "wb") as file:
-            while written < 1 << 30: written += file.write(b"x" * (1 << 20))
+            while written < 1 << 28: written += file.write(b"x" * (1 << 20))
     except OSError: continue
     print(folder); sys.exit({ESCAPED})
 """

@@ -56,7 +56,9 @@ def play(image, owner, tmp_path):
     outputs = tmp_path / "outputs"
     outputs.mkdir()
     (tmp_path / "file").write_text("input")
+    (tmp_path / "file").chmod(0o666)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder").chmod(0o777)
 
     def run(source: str, *arguments: str, limits: Limits = TIGHT, **more):
         inputs = {"file": tmp_path / "file", "folder": tmp_path / "folder"}
@@ -171,7 +173,7 @@ def test_lets_nothing_be_written_outside_the_outputs(play):
 
 
 def test_bounds_temporary_files(play):
-    outcome = play(hostile.FILL_TEMPORARY_FILES)
+    outcome = play(hostile.FILL_TEMPORARY_FILES, limits=Limits(memory_bytes=1 << 30, wall_seconds=60))
     assert outcome.reason is RunEnd.OK, outcome.log_tail
 
 

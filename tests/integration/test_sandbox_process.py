@@ -53,7 +53,9 @@ def play(tmp_path):
     """Runs a program; at the end no process may carry the token it was given as its last argument."""
     (tmp_path / "outputs").mkdir()
     (tmp_path / "file").write_text("input")
+    (tmp_path / "file").chmod(0o666)
     (tmp_path / "folder").mkdir()
+    (tmp_path / "folder").chmod(0o777)
     token = f"token-{uuid.uuid4()}"
 
     def run(runner: ProcessRunner, source: str, *arguments: str, limits: Limits = TIGHT, **more):
