@@ -97,7 +97,8 @@ for path in sys.argv[1:]:
 WRITE_OUTSIDE = f"""
 import os, sys
 inputs = os.environ["SWARM_INPUTS"]
-for path in ("/x", "/etc/x", "/usr/x", "/dev/x", "/inputs/x", "/home/x", "/var/x", "/sys/x", "/proc/x", "/root/x", "/var/tmp/x", "/run/lock/x",
+for path in ("/x", "/etc/x", "/usr/x", "/dev/x", "/inputs/x", "/home/x", "/var/x", "/sys/x", "/proc/x", "/root/x",
+             "/var/tmp/x", "/run/lock/x",
              inputs + "/file", inputs + "/folder/x", sys.prefix + "/x", os.path.dirname(os.__file__) + "/x"):
     try: open(path, "w").close()
     except OSError: continue
