@@ -161,6 +161,8 @@ def _wanted(view: View, job: Job) -> bool:
     policy = view.policy
     return (
         job.job_id not in view.refused
+        # A job it gave up reopens: taking it again would cost the penalty again.
+        and job.job_id not in view.work
         and job.buyer != view.seller
         and job.price >= policy.price_floor
         and job.run_seconds <= policy.max_run_seconds

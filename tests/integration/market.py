@@ -104,7 +104,7 @@ class Market:
     def post(self, buyer: str, data: Path, *options: str) -> JobId:
         """A small LoRA job of twenty one-step segments: an audit re-executes 5 %."""
         arguments = ["-m", str(self.model), "-d", str(data), "--steps", "20", "--steps-per-segment", "1", "--rank", "2"]
-        arguments += ["--batch", "2", "--sequence-len", "64", "--max-spend", "10", "--engine", self.engine, "--yes"]
+        arguments += ["--batch", "2", "--sequence-len", "256", "--max-spend", "10", "--engine", self.engine, "--yes"]
         return JobId(self.facts(buyer, "swarm", "lora", *arguments, *options)["job"])
 
     def log(self, person: str) -> Path:

@@ -64,6 +64,11 @@ def test_does_not_look_at_a_refused_or_expired_job():
     assert isinstance(plan.decide(view(job(deadline=NOW))), plan.Rest)
 
 
+def test_does_not_take_again_a_job_it_gave_up():
+    """It reopens after the abort; every further try would cost 2 % of the price."""
+    assert isinstance(plan.decide(view(job(), work=[Work(JobId(1), Step.FAILED, reason="diverged")])), plan.Rest)
+
+
 def test_does_not_take_a_second_job_while_one_runs():
     running = job(1, JobStatus.RUNNING)
     assert isinstance(plan.decide(view(running, job(2), running=JobId(1))), plan.Rest)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Specs and data that are wrong: refused by the buyer's own command, or given up once by the worker, never again."""
+
+import json
+
+import pytest
+
+from swarm.clock import wait_for
+from swarm.protocol.types import JobStatus
+from tests.integration.market import JUDGES
+
+pytestmark = pytest.mark.timeout(600)
+
+
+def test_a_job_that_cannot_be_run_is_given_up_once(process_market, chats):
+    """Answers beyond sequence_len leave nothing to learn: one abort, one penalty, and the job is open for others."""
+    market = process_market
+    market.enter(*JUDGES, "bob", "sally")
+    for judge in JUDGES:
+        market.facts(judge, "verifier", "register")
+    market.facts("sally", "swarm", "stake", "deposit", "50")
+    job_id = market.post("bob", chats, "--sequence-len", "8")
+    market.start("sally", "swarm", "worker", "start", "--sandbox", "process", "--log-format", "json")
+    wait_for(lambda: market.events("sally", "job_aborted"), timeout_seconds=180, what="the abort")
+    chain = market.chain
+    start = chain.client.now()
+    wait_for(lambda: chain.client.now() > start + 5, timeout_seconds=60, what="a few ticks")
+    assert len(market.events("sally", "job_accepted")) == 1
+    job = chain.escrow.job(job_id)
+    assert job.status is JobStatus.OPEN
+    seller = market.facts("sally", "swarm", "wallet", "show")["address"]
+    assert chain.vault.stake_of(seller).locked == 0
+    assert chain.vault.stake_of(seller).stake == 50 * 10**18 - -(-job.price * 200 // 10_000)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"trainig": {}}, "trainig"),
+        ({"version": 2}, "version"),
+        ({"budget": {"max_total": "much"}}, "budget.max_total"),
+        ({"type": "sweep"}, "type"),
+        ({"base_model": "http://example.org/model"}, "base_model"),
+        ({"budget": {"max_total": 0.01}}, "budget.max_total"),
+        ({"engine": "computeswarm/lora:latest"}, "engine"),
+    ],
+)
+def test_a_wrong_spec_costs_nothing(process_market, chats, change, words):
+    market = process_market
+    market.enter("bob")
+    spec = {
+        "version": 1,
+        "type": "lora",
+        "name": "x",
+        "base_model": f"file:{market.model}",
+        "datasets": [{"path": f"file:{chats}"}],
+        "training": {"max_steps": 4, "steps_per_segment": 1, "seed": 1, "lora_r": 2},
+        "budget": {"max_total": 5},
+    }
+    path = market.directory / "spec.yaml"
+    path.write_text(json.dumps(spec | change))
+    code, out, error = market.call("bob", "swarm", "job", "post", str(path), "--yes")
+    assert (code, out) == (4, "") and words in error.splitlines()[-1]
+    assert market.chain.escrow.job_count() == 0
+    assert not market.chain.token.balance_of(market.chain.network.escrow)
+
+
+def test_a_wrong_dataset_line_is_named(process_market, tmp_path):
+    market = process_market
+    market.enter("bob")
+    good = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    bad = {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}
+    for name, line in [("roles", json.dumps(bad)), ("json", "{'messages': []}")]:
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(json.dumps(good) + "\n" + line + "\n")
+        options = ["-m", str(market.model), "-d", str(path), "--max-spend", "5", "--yes"]
+        code, _, error = market.call("bob", "swarm", "lora", *options)
+        assert code == 4 and "line 2" in error.splitlines()[-1]
