@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sandboxes: port (what a runner promises), docker (containers), process (this user's processes), choose (which one).
 
-supervise is the loop around a running job, lines its output, outputs the files it left, environment what it is told;
-engine is the one place that imports the Docker SDK, images builds job images; processes and launcher hold a process
-sandbox together; fake is for unit tests.
+All: supervise (the loop around a job), lines (what it prints), outputs (what it leaves), environment (what it is
+told). Containers: engine (the one place that imports the Docker SDK), images and base_image (what jobs run in).
+Processes: bubblewrap (walls), launcher (holds a job together), processes (/proc), orphans (found after a crash).
+fake is for unit tests.
 """
