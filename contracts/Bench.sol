@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
 import {AuditTerms} from "./interfaces/IAuditable.sol";
 import {IAuditCourt} from "./interfaces/IAuditCourt.sol";
@@ -8,84 +9,182 @@ import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {JobId, SlotId} from "./interfaces/Types.sol";
 
 /// @title The court's seats: who may be drawn, and the bond behind each seat.
-/// @dev A bench per hardware class, positions append-only, so that a draw for an older commitment sees the bench as it was.
-/// A released position is taken again by a newcomer, whose `activeFrom` keeps it out of older draws: the bench does not
-/// grow with history. Invariant: `atRisk` of a seat = 5 F over its live cases ≤ what is left of its bond.
-abstract contract Bench is IAuditCourt {
+/// @dev Invariant: for every slot, reserved = 5 F for each of its live assignments ≤ bond left ≤ the owner's stake locked
+/// here. A slot loses at most what was reserved for the case it sat in, so nothing is promised twice.
+abstract contract Bench is IAuditCourt, ReentrancyGuardTransient {
     using Checkpoints for Checkpoints.Trace208;
 
-    uint256 internal constant MAX_ATTEMPTS = 64;
-    uint8 internal constant MAX_CASES = 4;
-    uint8 internal constant MAX_STRIKES = 3;
-    uint256 internal constant OVERRULED_FEES = 5;
-    uint32 internal constant MIN_OWNERS = 4; // one to be drawn, three for a committee
+    uint256 private constant MAX_STRIKES = 3;
+    uint256 private constant MAX_CASES = 4;
+    uint256 private constant MIN_OWNERS = 4; // one to be drawn, three for a committee
+    uint256 internal constant WRONG_FEES = 5; // what a judge who was overruled loses, in fees; a late one loses one
+
+    /// @notice All slots of one hardware class. Positions are only ever added; one that was released may be taken anew, by a
+    /// slot too young for the draws that could have met the old one: the bench does not grow with history.
+    struct Seats {
+        SlotId[] slots;
+        uint64[] vacant;
+        Checkpoints.Trace208 lengths;
+        uint32 owners;
+        mapping(address owner => uint32 slots) activeSlots;
+    }
 
     struct Bond {
         uint128 left;
-        uint128 atRisk;
+        uint128 reserved;
     }
 
-    IStakeVault internal immutable _vault;
-    address internal immutable _penaltiesTo;
-    uint128 internal immutable _slotBond;
+    IStakeVault public immutable vault;
+    /// @inheritdoc IAuditCourt
+    address public immutable auditable;
+    /// @inheritdoc IAuditCourt
+    uint256 public immutable slotBond;
     uint40 internal immutable _slotExitDelay;
 
-    uint32 internal _slotCount;
+    /// @inheritdoc IAuditCourt
+    uint32 public slotCount;
     mapping(SlotId slotId => Slot) internal _slots;
-    mapping(SlotId slotId => Bond) internal _bonds;
-    mapping(uint16 hardwareClass => SlotId[]) internal _benches;
-    mapping(uint16 hardwareClass => Checkpoints.Trace208) internal _benchSizes;
-    mapping(uint16 hardwareClass => uint64[] positions) internal _vacant;
-    mapping(uint16 hardwareClass => uint32 count) internal _owners;
-    mapping(uint16 hardwareClass => mapping(address owner => uint32 count)) internal _activeSlots;
+    mapping(SlotId slotId => Bond) private _bonds;
+    mapping(uint16 hardwareClass => Seats) private _benches;
 
-    constructor(IStakeVault vault_, address penaltiesTo_, uint128 slotBond_, uint40 slotExitDelay_) {
-        (_vault, _penaltiesTo, _slotBond, _slotExitDelay) = (vault_, penaltiesTo_, slotBond_, slotExitDelay_);
+    constructor(IStakeVault vault_, address auditable_, uint256 slotBond_, uint40 slotExitDelay) {
+        (vault, auditable, slotBond, _slotExitDelay) = (vault_, auditable_, slotBond_, slotExitDelay);
     }
 
     /// @inheritdoc IAuditCourt
-    function takeSlot(uint16 hardwareClass, address operator) external returns (SlotId slotId) {
-        slotId = SlotId.wrap(++_slotCount);
-        Slot storage s = _slots[slotId];
-        (s.owner, s.operator, s.hardwareClass) = (msg.sender, operator, hardwareClass);
-        s.activeFrom = uint40(block.timestamp);
-        s.index = _seat(hardwareClass, slotId);
-        _bonds[slotId].left = _slotBond;
-        if (_activeSlots[hardwareClass][msg.sender]++ == 0) _owners[hardwareClass]++;
+    function takeSlot(uint16 hardwareClass, address operator) external nonReentrant returns (SlotId slotId) {
+        require(operator != address(0), OnlyOperator(operator));
+
+        slotId = SlotId.wrap(++slotCount);
+        Slot storage slot = _slots[slotId];
+        (slot.owner, slot.operator, slot.hardwareClass) = (msg.sender, operator, hardwareClass);
+        slot.activeFrom = _now();
+        slot.index = _sit(_benches[hardwareClass], slotId);
+        _bonds[slotId].left = uint128(slotBond);
+
         emit SlotTaken(slotId, msg.sender, operator, hardwareClass);
-        _vault.lock(msg.sender, _slotBond);
+
+        vault.lock(msg.sender, slotBond);
     }
 
     /// @inheritdoc IAuditCourt
     function leaveSlot(SlotId slotId) external {
-        require(_slots[slotId].owner == msg.sender, OnlySlotOwner(_slots[slotId].owner));
-        require(_isActive(_slots[slotId]), SlotNotActive(slotId));
-        _leave(slotId);
+        Slot storage slot = _slots[slotId];
+
+        require(msg.sender == slot.owner, OnlySlotOwner(slot.owner));
+        require(slot.activeUntil == 0, SlotNotActive(slotId));
+
+        _retire(slotId, slot);
     }
 
     /// @inheritdoc IAuditCourt
-    function releaseSlot(SlotId slotId) external {
-        Slot storage s = _slots[slotId];
-        require(s.owner == msg.sender, OnlySlotOwner(s.owner));
-        require(s.activeUntil != 0, ExitDelayRunning(type(uint40).max, uint40(block.timestamp)));
-        uint40 readyAt = s.activeUntil + _slotExitDelay;
-        require(block.timestamp >= readyAt, ExitDelayRunning(readyAt, uint40(block.timestamp)));
-        require(s.cases == 0, SlotBusy(s.cases));
+    function releaseSlot(SlotId slotId) external nonReentrant {
+        Slot storage slot = _slots[slotId];
+        address owner = slot.owner;
+        uint40 readyAt = (slot.activeUntil == 0 ? _now() : slot.activeUntil) + _slotExitDelay;
+        uint256 left = _bonds[slotId].left;
 
-        uint256 bond = _bonds[slotId].left;
-        _vacant[s.hardwareClass].push(s.index);
+        require(msg.sender == owner, OnlySlotOwner(owner));
+        require(_now() >= readyAt, ExitDelayRunning(readyAt, _now()));
+        require(slot.cases == 0, SlotBusy(slot.cases));
+
+        _benches[slot.hardwareClass].vacant.push(slot.index);
         delete _slots[slotId];
         delete _bonds[slotId];
+
         emit SlotReleased(slotId);
-        _vault.unlock(msg.sender, bond);
+
+        vault.unlock(owner, left);
+    }
+
+    /// @dev Gives the slot a position on the bench and counts its owner.
+    function _sit(Seats storage bench, SlotId slotId) private returns (uint64 index) {
+        if (bench.vacant.length > 0) {
+            index = bench.vacant[bench.vacant.length - 1];
+            bench.vacant.pop();
+            bench.slots[index] = slotId;
+        } else {
+            index = uint64(bench.slots.length);
+            bench.slots.push(slotId);
+            bench.lengths.push(_now(), uint208(index + 1));
+        }
+        if (bench.activeSlots[msg.sender]++ == 0) ++bench.owners;
+    }
+
+    /// @dev No draw for a later commitment takes the slot; it keeps its position until it is released.
+    function _retire(SlotId slotId, Slot storage slot) private {
+        Seats storage bench = _benches[slot.hardwareClass];
+
+        slot.activeUntil = _now();
+        if (--bench.activeSlots[slot.owner] == 0) --bench.owners;
+
+        emit SlotLeft(slotId, slot.activeUntil);
+    }
+
+    /* DRAWS */
+
+    /// @dev The bench as it was when the round began: who joins or leaves later moves no draw.
+    function _benchLength(uint16 hardwareClass, uint40 since) internal view returns (uint256) {
+        return _benches[hardwareClass].lengths.upperLookupRecent(since);
+    }
+
+    function _slotAt(uint16 hardwareClass, uint256 position) internal view returns (SlotId) {
+        return _benches[hardwareClass].slots[position];
+    }
+
+    function _isEligible(SlotId slotId, uint40 since, uint256 fee, AuditTerms memory terms) internal view returns (bool) {
+        Slot storage slot = _slots[slotId];
+        bool wasActive = slot.owner != address(0) && slot.activeFrom <= since
+            && (slot.activeUntil == 0 || slot.activeUntil > since);
+        if (!wasActive || slot.cases >= MAX_CASES) return false;
+        if (_bonds[slotId].left - _bonds[slotId].reserved < WRONG_FEES * fee) return false;
+        return !_sharesKey(slot, terms.buyer, terms.buyer) && !_sharesKey(slot, terms.seller, terms.seller);
+    }
+
+    function _sharesSlot(Slot storage slot, SlotId drawn) internal view returns (bool) {
+        return SlotId.unwrap(drawn) != 0 && _sharesKey(slot, _slots[drawn].owner, _slots[drawn].operator);
+    }
+
+    function _sharesKey(Slot storage slot, address owner, address operator) private view returns (bool) {
+        return slot.owner == owner || slot.owner == operator || slot.operator == owner || slot.operator == operator;
+    }
+
+    /* BONDS */
+
+    function _assign(SlotId slotId, uint256 fee) internal {
+        ++_slots[slotId].cases;
+        _bonds[slotId].reserved += uint128(WRONG_FEES * fee);
+    }
+
+    function _dismiss(SlotId slotId, uint256 fee) internal {
+        --_slots[slotId].cases;
+        _bonds[slotId].reserved -= uint128(WRONG_FEES * fee);
+    }
+
+    /// @dev One fee and a strike; nobody is late where nobody was drawn.
+    function _penaliseLate(JobId jobId, SlotId slotId, uint256 fee) internal returns (uint256) {
+        if (SlotId.unwrap(slotId) == 0) return 0;
+        ++_slots[slotId].strikes;
+        return _penalise(jobId, slotId, fee, fee);
+    }
+
+    /// @dev Ends an assignment and sends a part of the slot's bond to the escrow. A slot that was late three times, or has less
+    /// than half of its bond left, is suspended: it must not count as a judge that `canJudge` promises.
+    function _penalise(JobId jobId, SlotId slotId, uint256 fee, uint256 amount) internal returns (uint256) {
+        Slot storage slot = _slots[slotId];
+
+        _dismiss(slotId, fee);
+        uint256 left = _bonds[slotId].left -= uint128(amount);
+        bool isUnfit = slot.strikes >= MAX_STRIKES || 2 * left < slotBond;
+        if (isUnfit && slot.activeUntil == 0) _retire(slotId, slot);
+
+        emit JudgePenalised(jobId, slotId, amount);
+
+        vault.slash(slot.owner, amount, auditable);
+        return amount;
     }
 
     /* VIEWS */
-
-    /// @inheritdoc IAuditCourt
-    function slotBond() external view returns (uint256) {
-        return _slotBond;
-    }
 
     /// @inheritdoc IAuditCourt
     function slotOf(SlotId slotId) external view returns (Slot memory) {
@@ -93,103 +192,25 @@ abstract contract Bench is IAuditCourt {
     }
 
     /// @inheritdoc IAuditCourt
-    function slotCount() external view returns (uint32) {
-        return _slotCount;
+    function bondOf(SlotId slotId) external view returns (uint256 left, uint256 reserved) {
+        return (_bonds[slotId].left, _bonds[slotId].reserved);
     }
 
     /// @inheritdoc IAuditCourt
     function ownersOf(uint16 hardwareClass) external view returns (uint32) {
-        return _owners[hardwareClass];
+        return _benches[hardwareClass].owners;
     }
 
     /// @inheritdoc IAuditCourt
     function canJudge(uint16 hardwareClass, address buyer, address seller, uint256 fee) external view returns (bool) {
-        uint32 parties = _isOwner(hardwareClass, buyer) + _isOwner(hardwareClass, seller);
-        bool covered = _slotBond >= MAX_CASES * OVERRULED_FEES * fee;
-        return covered && _owners[hardwareClass] >= MIN_OWNERS + parties;
+        Seats storage bench = _benches[hardwareClass];
+        uint256 owners = bench.owners;
+        if (bench.activeSlots[buyer] > 0) --owners;
+        if (seller != buyer && bench.activeSlots[seller] > 0) --owners;
+        return owners >= MIN_OWNERS && slotBond >= MAX_CASES * WRONG_FEES * fee;
     }
 
-    /* DRAWN SEATS */
-
-    function _benchSizeAt(uint16 hardwareClass, uint40 since) internal view returns (uint256) {
-        return _benchSizes[hardwareClass].upperLookupRecent(uint48(since) - 1);
-    }
-
-    /// @dev Strictly before `since`: what joins in the commitment's own block is too late.
-    function _isEligible(
-        SlotId slotId,
-        uint40 since,
-        uint96 fee,
-        AuditTerms memory terms
-    ) internal view returns (bool) {
-        Slot storage s = _slots[slotId];
-        bool wasActive = s.activeFrom != 0 && s.activeFrom < since && (s.activeUntil == 0 || s.activeUntil > since);
-        bool isParty = s.owner == terms.buyer || s.owner == terms.seller || s.operator == terms.buyer
-            || s.operator == terms.seller;
-        Bond storage bond = _bonds[slotId];
-        return wasActive && !isParty && s.cases < MAX_CASES && bond.left >= bond.atRisk + OVERRULED_FEES * fee;
-    }
-
-    function _assign(SlotId slotId, uint96 fee) internal {
-        _slots[slotId].cases++;
-        _bonds[slotId].atRisk += uint128(OVERRULED_FEES * fee);
-    }
-
-    function _release(SlotId slotId, uint96 fee) internal {
-        if (SlotId.unwrap(slotId) == 0) return;
-        _slots[slotId].cases--;
-        _bonds[slotId].atRisk -= uint128(OVERRULED_FEES * fee);
-    }
-
-    /// @dev For silence: `fees` fees and a strike; the third suspends the seat.
-    function _dismiss(JobId jobId, SlotId slotId, uint96 fee, uint256 fees) internal returns (uint256 taken) {
-        if (SlotId.unwrap(slotId) == 0) return 0;
-        _release(slotId, fee);
-        Slot storage s = _slots[slotId];
-        s.strikes++;
-        if (s.strikes >= MAX_STRIKES && _isActive(s)) _leave(slotId);
-        return _take(jobId, slotId, fees * fee);
-    }
-
-    /// @dev For a finding that the committee's majority contradicts.
-    function _overrule(JobId jobId, SlotId slotId, uint96 fee) internal returns (uint256 taken) {
-        _release(slotId, fee);
-        return _take(jobId, slotId, OVERRULED_FEES * fee);
-    }
-
-    function _take(JobId jobId, SlotId slotId, uint256 amount) private returns (uint256) {
-        _bonds[slotId].left -= uint128(amount);
-        emit JudgePenalised(jobId, slotId, amount);
-        _vault.slash(_slots[slotId].owner, amount, _penaltiesTo);
-        return amount;
-    }
-
-    function _seat(uint16 hardwareClass, SlotId slotId) private returns (uint64 position) {
-        SlotId[] storage bench = _benches[hardwareClass];
-        uint64[] storage vacant = _vacant[hardwareClass];
-        if (vacant.length > 0) {
-            position = vacant[vacant.length - 1];
-            vacant.pop();
-            bench[position] = slotId;
-        } else {
-            position = uint64(bench.length);
-            bench.push(slotId);
-            _benchSizes[hardwareClass].push(uint48(block.timestamp), uint208(bench.length));
-        }
-    }
-
-    function _leave(SlotId slotId) internal {
-        Slot storage s = _slots[slotId];
-        s.activeUntil = uint40(block.timestamp);
-        if (--_activeSlots[s.hardwareClass][s.owner] == 0) _owners[s.hardwareClass]--;
-        emit SlotLeft(slotId, s.activeUntil);
-    }
-
-    function _isActive(Slot storage s) internal view returns (bool) {
-        return s.activeFrom != 0 && s.activeUntil == 0;
-    }
-
-    function _isOwner(uint16 hardwareClass, address account) private view returns (uint32) {
-        return _activeSlots[hardwareClass][account] > 0 ? 1 : 0;
+    function _now() internal view returns (uint40) {
+        return uint40(block.timestamp);
     }
 }

@@ -6,26 +6,29 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IStakeVault, UnbondId} from "./interfaces/IStakeVault.sol";
 
-/// @title The account book of stake. See IStakeVault for its promises.
+/// @title The account book of everybody's stake.
+/// @dev Invariant: the vault's tokens = Σ stake + Σ unbondings, and locked = Σ locks of the account's slashers ≤ stake.
 contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
-    struct Grant {
+    struct Lock {
         bool authorised;
-        uint128 locked;
+        uint128 amount;
     }
 
-    IERC20 internal immutable _token;
+    /// @inheritdoc IStakeVault
+    address public immutable token;
     /// @inheritdoc IStakeVault
     uint64 public immutable unbondDelay;
 
-    mapping(address account => Account) internal _accounts;
-    mapping(address account => mapping(address slasher => Grant)) internal _grants;
-    mapping(address account => mapping(UnbondId id => Unbonding)) internal _unbondings;
-    mapping(address account => uint64 count) internal _unbondingCount;
+    /// @inheritdoc IStakeVault
+    mapping(address account => uint64 count) public unbondingsOf;
+    mapping(address account => Account) private _accounts;
+    mapping(address account => mapping(address slasher => Lock)) private _locks;
+    mapping(address account => mapping(UnbondId id => Unbonding)) private _unbondings;
 
-    constructor(IERC20 token_, uint64 unbondDelay_) {
-        _token = token_;
+    constructor(address token_, uint64 unbondDelay_) {
+        token = token_;
         unbondDelay = unbondDelay_;
     }
 
@@ -34,87 +37,110 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     /// @inheritdoc IStakeVault
     function deposit(address account, uint256 amount) external nonReentrant {
         require(amount > 0, ZeroAmount());
-        uint256 before = _token.balanceOf(address(this));
-        _token.safeTransferFrom(msg.sender, address(this), amount);
-        uint256 received = _token.balanceOf(address(this)) - before;
-        require(received == amount, PartialTransfer(amount, received));
+        assert(amount <= type(uint128).max);
 
         _accounts[account].stake += uint128(amount);
+
         emit Deposited(account, msg.sender, amount);
+
+        uint256 before = IERC20(token).balanceOf(address(this));
+        IERC20(token).safeTransferFrom(msg.sender, address(this), amount);
+        uint256 received = IERC20(token).balanceOf(address(this)) - before;
+        require(received == amount, PartialTransfer(amount, received));
     }
 
     /// @inheritdoc IStakeVault
     function unbond(uint256 amount) external returns (UnbondId id) {
-        require(amount > 0, ZeroAmount());
         uint256 free = freeStakeOf(msg.sender);
+        uint64 readyAt = uint64(block.timestamp) + unbondDelay;
+
+        require(amount > 0, ZeroAmount());
         require(amount <= free, InsufficientStake(amount, free));
 
-        id = UnbondId.wrap(_unbondingCount[msg.sender]++);
-        uint64 readyAt = uint64(block.timestamp) + unbondDelay;
+        id = UnbondId.wrap(unbondingsOf[msg.sender]++);
         _accounts[msg.sender].stake -= uint128(amount);
         _unbondings[msg.sender][id] = Unbonding(uint128(amount), readyAt);
+
         emit Unbonded(msg.sender, id, amount, readyAt);
     }
 
     /// @inheritdoc IStakeVault
     function withdraw(UnbondId id, address to) external nonReentrant {
-        Unbonding memory entry = _unbondings[msg.sender][id];
-        require(entry.amount > 0, UnknownUnbonding(id));
-        require(block.timestamp >= entry.readyAt, NotReady(entry.readyAt, uint64(block.timestamp)));
+        Unbonding storage unbonding = _unbondings[msg.sender][id];
+        (uint128 amount, uint64 readyAt) = (unbonding.amount, unbonding.readyAt);
 
-        delete _unbondings[msg.sender][id];
-        emit Withdrawn(msg.sender, id, entry.amount, to);
-        _token.safeTransfer(to, entry.amount);
+        require(amount > 0, UnknownUnbonding(id));
+        require(block.timestamp >= readyAt, NotReady(readyAt, uint64(block.timestamp)));
+
+        unbonding.amount = 0;
+
+        emit Withdrawn(msg.sender, id, amount, to);
+
+        IERC20(token).safeTransfer(to, amount);
     }
 
     /* SLASHERS */
 
     /// @inheritdoc IStakeVault
     function authorise(address slasher) external {
-        _grants[msg.sender][slasher].authorised = true;
+        _locks[msg.sender][slasher].authorised = true;
+
         emit SlasherAuthorised(msg.sender, slasher);
     }
 
     /// @inheritdoc IStakeVault
     function revoke(address slasher) external {
-        uint256 locked = _grants[msg.sender][slasher].locked;
-        require(locked == 0, StillLocked(locked));
-        _grants[msg.sender][slasher].authorised = false;
+        Lock storage lock_ = _locks[msg.sender][slasher];
+
+        require(lock_.amount == 0, StillLocked(lock_.amount));
+
+        lock_.authorised = false;
+
         emit SlasherRevoked(msg.sender, slasher);
     }
 
     /// @inheritdoc IStakeVault
     function lock(address account, uint256 amount) external {
-        Grant storage grant = _grants[account][msg.sender];
-        require(grant.authorised, NotAuthorised(account, msg.sender));
+        Lock storage lock_ = _locks[account][msg.sender];
         uint256 free = freeStakeOf(account);
+
+        require(lock_.authorised, NotAuthorised(account, msg.sender));
         require(amount <= free, InsufficientStake(amount, free));
 
         _accounts[account].locked += uint128(amount);
-        grant.locked += uint128(amount);
+        lock_.amount += uint128(amount);
+
         emit Locked(account, msg.sender, amount);
     }
 
     /// @inheritdoc IStakeVault
     function unlock(address account, uint256 amount) external {
-        _takeFromLock(account, amount);
+        _release(account, amount);
+
         emit Unlocked(account, msg.sender, amount);
     }
 
     /// @inheritdoc IStakeVault
     function slash(address account, uint256 amount, address to) external nonReentrant {
-        _takeFromLock(account, amount);
+        _release(account, amount);
         _accounts[account].stake -= uint128(amount);
+
         emit Slashed(account, msg.sender, amount, to);
-        _token.safeTransfer(to, amount);
+
+        IERC20(token).safeTransfer(to, amount);
+    }
+
+    /// @dev What the calling slasher locked leaves its lock: back to free stake, or out of the vault.
+    function _release(address account, uint256 amount) private {
+        Lock storage lock_ = _locks[account][msg.sender];
+
+        require(amount <= lock_.amount, InsufficientLock(amount, lock_.amount));
+
+        lock_.amount -= uint128(amount);
+        _accounts[account].locked -= uint128(amount);
     }
 
     /* VIEWS */
-
-    /// @inheritdoc IStakeVault
-    function token() external view returns (address) {
-        return address(_token);
-    }
 
     /// @inheritdoc IStakeVault
     function accountOf(address account) external view returns (Account memory) {
@@ -123,34 +149,22 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeVault
     function freeStakeOf(address account) public view returns (uint256) {
-        Account storage entry = _accounts[account];
-        return entry.stake - entry.locked;
+        Account storage book = _accounts[account];
+        return book.stake - book.locked;
     }
 
     /// @inheritdoc IStakeVault
     function lockedBy(address account, address slasher) external view returns (uint256) {
-        return _grants[account][slasher].locked;
+        return _locks[account][slasher].amount;
     }
 
     /// @inheritdoc IStakeVault
     function isAuthorised(address account, address slasher) external view returns (bool) {
-        return _grants[account][slasher].authorised;
+        return _locks[account][slasher].authorised;
     }
 
     /// @inheritdoc IStakeVault
     function unbondingOf(address account, UnbondId id) external view returns (Unbonding memory) {
         return _unbondings[account][id];
-    }
-
-    /// @inheritdoc IStakeVault
-    function unbondingsOf(address account) external view returns (uint64) {
-        return _unbondingCount[account];
-    }
-
-    function _takeFromLock(address account, uint256 amount) internal {
-        Grant storage grant = _grants[account][msg.sender];
-        require(amount <= grant.locked, InsufficientLock(amount, grant.locked));
-        grant.locked -= uint128(amount);
-        _accounts[account].locked -= uint128(amount);
     }
 }

@@ -3,76 +3,99 @@ pragma solidity ^0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {IJobEscrow} from "./interfaces/IJobEscrow.sol";
 
 /// @title The escrow's till: takes tokens in, pays them out, keeps the pool and what is to be burned.
-/// @dev Payments are pushed; one that its recipient or the token refuses becomes a credit, so that nobody's refusal holds up
-/// anybody else's job.
-abstract contract Treasury is IJobEscrow {
+/// @dev A token whose transfers call their recipients and may burn all gas can still cost a caller gas: a deployer chooses a
+/// plain token. No recipient can hold up another's payment for good.
+abstract contract Treasury is IJobEscrow, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
 
-    address internal constant BURN = 0x000000000000000000000000000000000000dEaD;
+    address private constant BURN_ADDRESS = 0x000000000000000000000000000000000000dEaD;
 
-    IERC20 internal immutable _token;
+    /// @dev One word: both move at every settlement.
+    struct Reserves {
+        uint128 pool;
+        uint128 burnable;
+    }
 
-    // One word: both move at every settlement.
-    uint128 internal _pool;
-    uint128 internal _burnable;
-    mapping(address account => uint256) internal _credits;
+    IERC20 public immutable token;
+
+    /// @inheritdoc IJobEscrow
+    mapping(address account => uint256) public creditOf;
+    Reserves private _reserves;
 
     constructor(IERC20 token_) {
-        _token = token_;
+        token = token_;
     }
 
     /// @inheritdoc IJobEscrow
-    function claim(address to) external {
-        uint256 amount = _credits[msg.sender];
+    function claim(address to) external nonReentrant {
+        uint256 amount = creditOf[msg.sender];
+
         require(amount > 0, NothingToClaim());
-        _credits[msg.sender] = 0;
+
+        creditOf[msg.sender] = 0;
+
         emit Claimed(msg.sender, amount, to);
-        _token.safeTransfer(to, amount);
+
+        token.safeTransfer(to, amount);
     }
 
     /// @inheritdoc IJobEscrow
-    function burn() external {
-        uint256 amount = _burnable;
-        _burnable = 0;
+    function burn() external nonReentrant {
+        uint256 amount = _reserves.burnable;
+
+        require(amount > 0, NothingToClaim());
+
+        _reserves.burnable = 0;
+
         emit Burned(amount);
-        _token.safeTransfer(BURN, amount);
+
+        token.safeTransfer(BURN_ADDRESS, amount);
     }
 
     /* VIEWS */
 
     /// @inheritdoc IJobEscrow
-    function pool() external view returns (uint256) {
-        return _pool;
+    function pool() public view returns (uint256) {
+        return _reserves.pool;
     }
 
     /// @inheritdoc IJobEscrow
-    function creditOf(address account) external view returns (uint256) {
-        return _credits[account];
+    function burnable() external view returns (uint256) {
+        return _reserves.burnable;
     }
 
+    /* MOVES */
+
     function _collect(address from, uint256 amount) internal {
-        uint256 before = _token.balanceOf(address(this));
-        _token.safeTransferFrom(from, address(this), amount);
-        uint256 received = _token.balanceOf(address(this)) - before;
+        uint256 before = token.balanceOf(address(this));
+        token.safeTransferFrom(from, address(this), amount);
+        uint256 received = token.balanceOf(address(this)) - before;
         require(received == amount, PartialTransfer(amount, received));
     }
 
+    /// @dev A recipient that cannot be paid never holds up anybody else's payment: the amount waits for its claim.
     function _pay(address to, uint256 amount) internal {
-        if (amount == 0 || _token.trySafeTransfer(to, amount)) return;
-        _credits[to] += amount;
+        if (amount == 0 || token.trySafeTransfer(to, amount)) return;
+        creditOf[to] += amount;
         emit Credited(to, amount);
     }
 
-    function _keep(uint256 toBurn, uint256 toPool) internal {
-        (_burnable, _pool) = (_burnable + uint128(toBurn), _pool + uint128(toPool));
+    function _addToPool(uint256 amount) internal {
+        _reserves.pool += uint128(amount);
     }
 
-    /// @dev Up to `wanted` out of the pool.
-    function _take(uint256 wanted) internal returns (uint256 taken) {
-        taken = wanted < _pool ? wanted : _pool;
-        _pool -= uint128(taken);
+    function _addToBurn(uint256 amount) internal {
+        _reserves.burnable += uint128(amount);
+    }
+
+    /// @return taken As much of `wanted` as the pool has.
+    function _takeFromPool(uint256 wanted) internal returns (uint256 taken) {
+        taken = Math.min(wanted, _reserves.pool);
+        _reserves.pool -= uint128(taken);
     }
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.37;
 
 import {Epoch} from "./IBeacon.sol";
 import {Ruling} from "./IAuditable.sol";
+import {CourtParameters} from "./Parameters.sol";
 import {JobId, SlotId} from "./Types.sol";
 
 /// @title Judges' slots, draws, verdicts and rulings.
@@ -155,6 +156,8 @@ interface IAuditCourt {
     function slotBond() external view returns (uint256);
     function slotOf(SlotId slotId) external view returns (Slot memory);
     function slotCount() external view returns (uint32);
+    /// @notice What is left of a slot's bond, and how much of that its live cases reserve (5 F each).
+    function bondOf(SlotId slotId) external view returns (uint256 left, uint256 reserved);
     function caseOf(JobId jobId) external view returns (Case memory);
     function seatOf(JobId jobId, SlotId slotId) external view returns (Seat memory);
     /// @notice How many independent owners with an active slot serve the class.
@@ -163,4 +166,6 @@ interface IAuditCourt {
     function canJudge(uint16 hardwareClass, address buyer, address seller, uint256 fee) external view returns (bool);
     /// @notice The longest time a case can keep a slot's bond at risk.
     function horizon() external view returns (uint64);
+    function maxSegmentSeconds() external view returns (uint24);
+    function parameters() external view returns (CourtParameters memory);
 }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.37;
 
 import {IAuditable} from "./IAuditable.sol";
 import {Epoch} from "./IBeacon.sol";
+import {EscrowParameters} from "./Parameters.sol";
 import {JobId} from "./Types.sol";
 
 /// @title Buyers' payments and the life of a job.
@@ -153,7 +154,10 @@ interface IJobEscrow is IAuditable {
     function auditBpsFor(uint256 price, uint256 collateral) external view returns (uint16);
     /// @notice Tokens that belong to no job: they pay audits that a levy does not cover.
     function pool() external view returns (uint256);
+    /// @notice Tokens that the next `burn` sends away.
+    function burnable() external view returns (uint256);
     function creditOf(address account) external view returns (uint256);
+    function parameters() external view returns (EscrowParameters memory);
 
     // Next in this place: postMany, a rising price, sellers named by the buyer, challenge, undelivered, appeal, handBack.
 }

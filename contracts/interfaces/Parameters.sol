@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-/// @dev What a deployment fixes for good. Amounts in the token's smallest unit, times in seconds.
+/// @notice What a deployment of the escrow chooses. There is no setter: a new value is a new deployment.
 struct EscrowParameters {
     uint96 minPrice;
-    uint96 feeMin; // F_min: what a re-execution costs at least
-    uint40 seedDelay; // from a commitment to the earliest round that may decide it
-    uint40 auditWindow;
+    uint96 feeMin; // the least a judge is paid for one segment
+    uint40 seedDelay; // from a submission to the earliest round that may decide it
+    uint40 auditWindow; // from a submission to the settlement anyone may call
     uint24 maxRunSeconds;
     uint24 maxSegmentSeconds;
     uint16 maxSegments;
 }
 
+/// @notice What a deployment of the court chooses. Times are seconds.
 struct CourtParameters {
-    uint128 slotBond;
-    uint40 judgeMinSeconds; // verdict: the larger of this and three segments
-    uint40 sealMinSeconds; // sealing: the larger of this and three segments
+    uint96 slotBond;
+    uint40 judgeMinSeconds; // the least a drawn judge is given for its verdict
+    uint40 sealMinSeconds; // the least a committee is given to seal
     uint40 revealSeconds;
-    uint40 drawWindow; // from the fresh seed to a full committee
-    uint40 seedDelay;
-    uint40 slotExitDelay;
-    uint24 maxSegmentSeconds;
+    uint40 drawWindow; // from the fresh seed's time until a committee must be complete
+    uint40 seedDelay; // from a denial to the earliest round that may draw its committee
+    uint40 slotExitDelay; // from leaving a slot to its bond
+    uint24 maxSegmentSeconds; // the longest segment the escrow lets anyone post
 }

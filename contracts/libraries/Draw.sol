@@ -2,34 +2,29 @@
 pragma solidity ^0.8.37;
 
 import {JobId} from "../interfaces/Types.sol";
-import {Bps} from "./Bps.sol";
+import {BPS} from "./Bps.sol";
 
-/// @title What a seed decides. The twin of swarm/protocol/draw.py.
+/// @title What a seed decides: whether a job is audited, which segment, which slot.
+/// @dev Pure functions of seed, job and commitment: never of the caller or the block.
 library Draw {
-    /// @notice Whether the seed draws a job for an audit.
-    function isDrawn(bytes32 seed, JobId jobId, bytes32 root, uint16 auditBps) internal pure returns (bool) {
-        return _point(0x10, seed, jobId, root) % Bps.ONE < auditBps;
+    function isDrawn(bytes32 seed, JobId jobId, bytes32 root, uint256 auditBps) internal pure returns (bool) {
+        return uint256(sha256(abi.encodePacked(bytes1(0x10), seed, _word(jobId), root))) % BPS < auditBps;
     }
 
-    /// @notice The segment that is re-executed.
-    function segment(bytes32 seed, JobId jobId, bytes32 root, uint16 segments) internal pure returns (uint16) {
-        return uint16(_point(0x11, seed, jobId, root) % segments);
+    function segment(bytes32 seed, JobId jobId, bytes32 root, uint256 segments) internal pure returns (uint256) {
+        return uint256(sha256(abi.encodePacked(bytes1(0x11), seed, _word(jobId), root))) % segments;
     }
 
-    /// @notice The bench position that attempt `attempt` of a round looks at.
-    function slot(
-        bytes32 seed,
-        JobId jobId,
-        uint256 round,
-        uint256 attempt,
-        uint256 benchSize
-    ) internal pure returns (uint256) {
-        bytes32 mixed =
-            sha256(abi.encodePacked(bytes1(0x12), seed, uint256(JobId.unwrap(jobId)), round, attempt));
-        return uint256(mixed) % benchSize;
+    /// @return The position on a bench of `count` that probe `t` of a round looks at.
+    function position(bytes32 seed, JobId jobId, uint256 round, uint256 t, uint256 count)
+        internal
+        pure
+        returns (uint256)
+    {
+        return uint256(sha256(abi.encodePacked(bytes1(0x12), seed, _word(jobId), round, t))) % count;
     }
 
-    function _point(bytes1 tag, bytes32 seed, JobId jobId, bytes32 root) private pure returns (uint256) {
-        return uint256(sha256(abi.encodePacked(tag, seed, uint256(JobId.unwrap(jobId)), root)));
+    function _word(JobId jobId) private pure returns (uint256) {
+        return JobId.unwrap(jobId);
     }
 }
