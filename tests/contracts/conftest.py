@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One market for all stories; every test starts from it anew."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+for folder in (HERE, HERE.parents[1]):
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+
+@pytest.fixture(scope="session")
+def market():
+    from rpc import Rpc
+    from world import START, World
+
+    Rpc().travel_to(START)
+    return World().open_market()
+
+
+@pytest.fixture
+def world(market):
+    """The market as it opened. The chain goes back after the test."""
+    snapshot = market.rpc.call("evm_snapshot")
+    yield market
+    market.rpc.call("evm_revert", snapshot)

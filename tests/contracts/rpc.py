@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chain under test, raw: batched reads, decoded refusals, exact time. Brownie's own calls are too slow for books."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import requests
+from brownie import web3
+from eth_abi import decode, encode
+from eth_event import decode_logs, get_topic_map
+from eth_utils import keccak
+
+
+GAS_LIMIT = 10_000_000
+
+
+class Rpc:
+    """JSON-RPC to the local chain."""
+
+    def __init__(self) -> None:
+        self._url = web3.provider.endpoint_uri
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def call(self, method: str, *params: object) -> object:
+        """The result of one request. Raises AssertionError when the chain refuses it."""
+        answer = self.raw(method, *params)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def raw(self, method: str, *params: object) -> dict:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)}
+        return self._session.post(self._url, json=body, timeout=60).json()
+
+    def read_all(self, reads: list[tuple[str, str, list, list]]) -> list[int]:
+        """Many views in one request: (address, signature, argument types, arguments) → first word of each answer."""
+        body = [
+            {"jsonrpc": "2.0", "id": i, "method": "eth_call", "params": [{"to": to, "data": _data(*what)}, "latest"]}
+            for i, (to, *what) in enumerate(reads)
+        ]
+        answers = self._session.post(self._url, json=body, timeout=60).json()
+        return [int(entry["result"][:66], 16) for entry in sorted(answers, key=lambda entry: entry["id"])]
+
+    def send(self, sender: str, to: str | None, data: str) -> dict:
+        """Mines one transaction and returns its receipt, whatever became of it."""
+        request = {"from": sender, "data": data, "gas": hex(GAS_LIMIT)} | ({"to": to} if to else {})
+        tx_hash = self.call("eth_sendTransaction", request)
+        for _ in range(1_000):
+            if receipt := self.call("eth_getTransactionReceipt", tx_hash):
+                return receipt
+        raise AssertionError("the chain does not mine")
+
+    def now(self) -> int:
+        return int(self.call("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
+
+    def travel_to(self, timestamp: int) -> None:
+        """Mines a block at exactly this time."""
+        self.call("evm_setNextBlockTimestamp", hex(timestamp))
+        self.call("evm_mine")
+
+    def next_at(self, timestamp: int) -> None:
+        """The next transaction will be mined at exactly this time."""
+        self.call("evm_setNextBlockTimestamp", hex(timestamp))
+
+
+def _data(signature: str, types: list, arguments: list) -> str:
+    return "0x" + (keccak(text=signature)[:4] + encode(types, arguments)).hex()
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A decoded custom error: its name and the values it carried."""
+
+    name: str
+    values: tuple
+
+
+@dataclass(frozen=True)
+class Done:
+    """A mined call: the gas it used and the events it emitted, in order, as (name, arguments)."""
+
+    gas_used: int
+    events: list[tuple[str, dict]]
+
+    def event(self, name: str) -> dict:
+        """The arguments of the only event of this name."""
+        found = [arguments for seen, arguments in self.events if seen == name]
+        assert len(found) == 1, f"{name}: {len(found)} times in {[seen for seen, _ in self.events]}"
+        return found[0]
+
+
+class Codec:
+    """Knows the custom errors and events of all contracts."""
+
+    def __init__(self, *abis: list) -> None:
+        self._topics = {topic: entry for abi in abis for topic, entry in get_topic_map(abi).items()}
+        self._known = {
+            keccak(text=f"{entry['name']}({','.join(types)})")[:4]: (entry["name"], types)
+            for abi in abis
+            for entry in abi
+            if entry["type"] == "error"
+            for types in [[item["type"] for item in entry["inputs"]]]
+        }
+
+    def done(self, receipt: dict) -> Done:
+        decoded = decode_logs(receipt["logs"], self._topics, allow_undecoded=True)
+        events = [
+            (log["name"], {item["name"]: item["value"] for item in log["data"]}) for log in decoded if log["decoded"]
+        ]
+        return Done(int(receipt["gasUsed"], 16), events)
+
+    def refusal(self, data: str) -> Refusal:
+        raw = bytes.fromhex(data[2:])
+        name, types = self._known.get(raw[:4], (data[:10], None))
+        return Refusal(name, decode(types, raw[4:]) if types is not None else ())
