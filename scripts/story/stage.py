@@ -66,9 +66,8 @@ class Stage:
         self.directory.mkdir(parents=True, exist_ok=True)
         self._passphrase.write_text(secrets.token_urlsafe(16))
         self._passphrase.chmod(0o600)
-        process = self._start(
-            ["-m", "swarm.cli.main", "devnet", "up", "--dir", str(self.directory / "devnet")], "devnet"
-        )
+        command = ["-m", "swarm.cli.main", "devnet", "up", "--sandbox", self.sandbox]
+        process = self._start([*command, "--dir", str(self.directory / "devnet")], "devnet")
 
         def network_is_there() -> bool:
             if process.poll() is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from swarm import hostile_json
 from swarm.errors import IntegrityError, TransientError
 
 _MAX_ANSWER = 4_096
@@ -44,10 +45,8 @@ class Drand:
 
 def parse_round(body: bytes, round_: int) -> tuple[int, int]:
     """`(x, y)` from a relay's JSON. Raises IntegrityError for another round or a malformed signature."""
-    import json
-
     try:
-        answer = json.loads(body)
+        answer = hostile_json.parse(body)
         signature = bytes.fromhex(answer["signature"])
         if answer["round"] != round_ or len(signature) != 64:
             raise ValueError("wrong round or length")

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from swarm.cli.common import Context, example, with_context
+from swarm.cli.sandboxes import default_engine
 
 UPLOAD_QUOTA_BYTES = 20 << 30
 
@@ -23,13 +24,15 @@ def command() -> None:
 @command.command(epilog=example("swarm devnet up\nswarm devnet up --dir /tmp/net --port 8545"))
 @click.option("--dir", "directory", type=click.Path(path_type=Path), help="Where the devnet keeps its files.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="RPC port; 0 takes a free one.")
+@click.option("--sandbox", type=click.Choice(["auto", "docker", "process"]), default="auto", show_default=True)
 @with_context
-def up(context: Context, directory: Path | None, port: int) -> None:
+def up(context: Context, directory: Path | None, port: int, sandbox: str) -> None:
     """Start a devnet and keep it running until ^C. Its network file is the default one of all commands."""
     from swarm.chain.devnet import Devnet
     from swarm.storage.flatfs import FlatFs
     from swarm.storage.gateway_server import GatewayServer
 
+    engine = default_engine(sandbox, context.screen.note)
     directory = directory or context.config.devnet_directory
     network_file = directory / "network.json"
     network_file.unlink(missing_ok=True)
@@ -38,7 +41,7 @@ def up(context: Context, directory: Path | None, port: int) -> None:
     try:
         network = devnet.start()
         gateway.start()
-        network = replace(network, gateways=(gateway.url,), push_to=gateway.url)
+        network = replace(network, gateways=(gateway.url,), push_to=gateway.url, engine=engine)
         network.save(network_file)
         context.screen.facts(
             {
@@ -52,6 +55,7 @@ def up(context: Context, directory: Path | None, port: int) -> None:
                 "beacon": network.beacon,
                 "drand": network.drand_urls[0],
                 "gateway": gateway.url,
+                "engine": engine,
             }
         )
         context.screen.note("ready; ^C ends it")

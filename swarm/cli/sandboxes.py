@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swarm.errors import SwarmError, UsageError
@@ -10,40 +12,87 @@ from swarm.errors import SwarmError, UsageError
 if TYPE_CHECKING:
     from swarm.cli.common import Context
     from swarm.execution.segments import Sandbox
+    from swarm.runtime.port import JobRun, Runner, RunOutcome
 
 _FIX = "install a Docker engine and start it, or use a devnet"
+
+
+class ByEngine:
+    """Containers for images, processes for jobs that ask for them; which of the two exist is decided at start."""
+
+    isolates_strangers = True
+
+    def __init__(self, runners: list[Runner]) -> None:
+        self._runners = runners
+        self.name = " or ".join(runner.name for runner in runners)
+
+    def check(self) -> None:
+        for runner in self._runners:
+            runner.check()
+
+    def accepts(self, engine: str) -> bool:
+        return any(runner.accepts(engine) for runner in self._runners)
+
+    def run(
+        self,
+        run: JobRun,
+        *,
+        on_progress: Callable[[dict], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> RunOutcome:
+        """Runs it where its engine is accepted. Raises UsageError when that is nowhere."""
+        for runner in self._runners:
+            if runner.accepts(run.engine):
+                return runner.run(run, on_progress=on_progress, stop=stop)
+        raise UsageError(f"no sandbox here runs engine {run.engine}", hint=_FIX)
+
+    def reap(self, owner: str) -> None:
+        for runner in self._runners:
+            runner.reap(owner)
 
 
 def sandbox_for(context: Context, wanted: str, *, role: str, memory_bytes: int, cpus: float) -> Sandbox:
     """The sandbox for strangers' jobs. Raises UsageError when there is none and the network is not a devnet."""
     from swarm.execution.segments import Sandbox
 
-    runner, reason = _runner(wanted)
-    if not runner.isolates_strangers and not context.network.is_devnet:
-        raise UsageError(f"the {runner.name} sandbox does not hold strangers' jobs", hint=_FIX)
+    runner, reason = _runner(wanted, is_devnet=lambda: context.network.is_devnet)
     context.screen.note(f"sandbox: {reason}")
     return Sandbox(runner, owner=f"{role}-{context.address.lower()}", memory_bytes=memory_bytes, cpus=cpus)
 
 
-def can_run(sandbox: Sandbox, engine: str) -> bool:
-    """Whether this sandbox runs a spec's engine: an image it holds, or the process engine on a devnet."""
-    return sandbox.runner.accepts(engine)
+def default_engine(wanted: str, say: Callable[[str], None]) -> str:
+    """What runs a devnet's jobs whose spec does not say: the job image where an engine answers, else `process`."""
+    if wanted == "process":
+        return wanted
+    from swarm.runtime.docker import DockerRunner
+    from swarm.runtime.images import ensure_image
+
+    try:
+        DockerRunner().check()
+        return ensure_image(say=say)
+    except SwarmError as error:
+        if wanted == "docker":
+            raise
+        say(f"jobs run as processes of this user: {error.message}")
+        return "process"
 
 
-def _runner(wanted: str):
+def _runner(wanted: str, is_devnet: Callable[[], bool]) -> tuple[Runner, str]:
     """The runner and one line saying why it was chosen."""
     from swarm.runtime.docker import DockerRunner
     from swarm.runtime.process import ProcessRunner
 
-    if wanted in ("auto", "docker"):
-        docker = DockerRunner()
+    docker, reason = DockerRunner(), "as asked"
+    if wanted != "process":
         try:
             docker.check()
-            return docker, "docker containers"
+            if wanted == "auto" and is_devnet():
+                return ByEngine([docker, ProcessRunner()]), "containers; processes for jobs that ask for them (devnet)"
+            return docker, "containers"
         except SwarmError as error:
             if wanted == "docker":
                 raise
-            reason = f"{error.message}; processes of this user instead"
-    else:
-        reason = "processes of this user, as asked"
-    return ProcessRunner(), reason
+            reason = error.message
+    if not is_devnet():
+        raise UsageError("the process sandbox does not hold strangers' jobs", hint=_FIX)
+    return ProcessRunner(), f"processes of this user ({reason})"

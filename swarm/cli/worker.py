@@ -29,7 +29,7 @@ def start(context: Context, **options) -> None:
     """
     from swarm import daemon, log
     from swarm.cli.common import parse_job_id
-    from swarm.cli.sandboxes import can_run, sandbox_for
+    from swarm.cli.sandboxes import sandbox_for
     from swarm.journal import Journal, KeyLock
     from swarm.seller.plan import Policy
     from swarm.seller.worker import Worker
@@ -51,7 +51,7 @@ def start(context: Context, **options) -> None:
             only_job=parse_job_id(options["only_job"]) if options["only_job"] else None,
         ),
         collateral=parse_amount(options["collateral"]) if options["collateral"] else None,
-        accepts_engine=lambda engine: can_run(sandbox, engine),
+        accepts_engine=sandbox.runner.accepts,
     )
     worker.start()
     try:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm import hostile_json
 from swarm.errors import JobFailed
 from swarm.execution.segments import Sandbox, raise_unless_ok
 from swarm.runtime.outputs import check_outputs
@@ -74,7 +75,7 @@ def evaluate(
 
 def _read(path: Path, answers: int) -> Evaluation:
     try:
-        found = json.loads(path.read_text())
+        found = hostile_json.parse(path.read_bytes())
         evaluation = Evaluation(float(found["loss"]), int(found["tokens"]), tuple(map(str, found["answers"])))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise JobFailed(f"the evaluation left no sound answer: {error}") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from swarm.errors import NotFound
 from swarm.protocol.types import Digest
-from swarm.storage.cid import cid_from_digest
+from swarm.storage.cid import DAG_PB, RAW, cid_from_digest
 from swarm.storage.port import ExportLimits, Store
 from swarm.workloads.dataset import check_dataset
 from swarm.workloads.spec import MAX_SPEC_BYTES, LoraSpec, parse_resolved
@@ -18,7 +18,6 @@ GIB = 1 << 30
 MODEL_LIMITS = ExportLimits(max_bytes=64 * GIB, max_files=256, max_depth=2, max_name_bytes=255)
 DATASET_LIMITS = ExportLimits(max_bytes=4 * GIB, max_files=1, max_depth=1, max_name_bytes=255)
 STATE_LIMITS = ExportLimits(max_bytes=8 * GIB, max_files=16, max_depth=2, max_name_bytes=255)
-RAW, DAG_PB = 0x55, 0x70
 
 
 def spec_cid(digest: Digest) -> str:

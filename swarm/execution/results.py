@@ -13,11 +13,9 @@ from swarm.execution.inputs import result_cid
 from swarm.execution.segments import Product, opening_of
 from swarm.protocol import commitment
 from swarm.protocol.types import Digest, Job, JobId
-from swarm.storage.cid import cid_from_digest, digest_of
+from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of
 from swarm.storage.port import Store
 from swarm.workloads.result import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, SegmentClaim, segment_path
-
-DAG_PB = 0x70
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from swarm import hostile_json
 from swarm.errors import IntegrityError, JobFailed
 from swarm.workloads.tensors import read_header, read_model_headers
 
@@ -37,8 +37,8 @@ def _config(path: Path) -> dict:
     if not path.is_file() or path.stat().st_size > MAX_CONFIG_BYTES:
         raise IntegrityError(f"the base model's config.json is missing or larger than {MAX_CONFIG_BYTES} bytes")
     try:
-        config = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
+        config = hostile_json.parse(path.read_bytes())
+    except ValueError as error:
         raise IntegrityError("the base model's config.json is not JSON") from error
     if not isinstance(config, dict):
         raise IntegrityError("the base model's config.json is not an object")

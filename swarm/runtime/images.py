@@ -22,7 +22,7 @@ INPUTS_LABEL = "computeswarm.inputs"
 REPOSITORY = "computeswarm/lora"
 ROOT = Path(__file__).resolve().parents[2]
 # What a job program may import, and nothing else of the project.
-CODE = ("__init__.py", "errors.py", "clock.py", "log.py", "protocol", "workloads", "jobs")
+CODE = ("__init__.py", "errors.py", "hostile_json.py", "clock.py", "log.py", "protocol", "workloads", "jobs")
 _PIP_SETTINGS = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_TRUSTED_HOST", "PIP_DEFAULT_TIMEOUT")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _CERTIFICATES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import json
 import queue
 from collections import deque
+
+from swarm import hostile_json
 
 MAX_TOTAL_BYTES = 64 << 20
 MAX_LINE_BYTES = 64 << 10
@@ -93,7 +94,7 @@ def _parse(line: bytes) -> dict | None:
     if not line.startswith(b"{"):
         return None
     try:
-        fact = json.loads(line)
-    except (ValueError, RecursionError):
+        fact = hostile_json.parse(line)
+    except ValueError:
         return None
     return fact if isinstance(fact, dict) else None

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm import hostile_json
 from swarm.errors import NotFound, SpecError
 
 MAX_LINE_BYTES = 1 << 20
@@ -98,12 +99,12 @@ def _parse(line: bytes, *, first: bool) -> dict:
     if not line.strip():
         raise _Bad("empty line")
     try:
-        example = json.loads(line.decode("utf-8"))
+        example = hostile_json.parse(line)
     except UnicodeDecodeError as error:
         raise _Bad(f"not UTF-8 at byte {error.start + 1}") from error
     except json.JSONDecodeError as error:
         raise _Bad(f"not JSON: {error.msg} at column {error.colno}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _Bad("not JSON: a number too long or too many brackets") from error
     if not isinstance(example, dict):
         raise _Bad(f"expected an object, found {type(example).__name__}")

@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from swarm import hostile_json
 from swarm.errors import IntegrityError
 from swarm.protocol import commitment
 from swarm.protocol.types import Digest, JobId
@@ -46,11 +47,11 @@ class Manifest:
     def parse(cls, data: bytes, *, job_id: JobId, segments: int) -> Manifest:
         """Raises IntegrityError unless it is a manifest of this job with exactly `segments` entries."""
         try:
-            content = json.loads(data)
+            content = hostile_json.parse(data)
             claims = tuple(_claim(entry) for entry in content["segments"])
             if content["version"] != 1 or content["job_id"] != job_id or len(claims) != segments:
                 raise ValueError("it is of another job or length")
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise IntegrityError(f"the result's manifest is malformed: {error}") from error
         return cls(job_id, claims)
 

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from swarm import hostile_json
 from swarm.errors import NotFound, SpecError
 from swarm.protocol.hardware import CLASSES
 from swarm.workloads.refusal import first_refusal
@@ -213,10 +214,8 @@ def parse_resolved(data: bytes) -> LoraSpec:
     if len(data) > MAX_SPEC_BYTES:
         raise SpecError(f"spec: found {len(data)} bytes, expected at most {MAX_SPEC_BYTES}")
     try:
-        text = data.decode("utf-8")
-        _refuse_depth(text)
-        mapping = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        mapping = hostile_json.parse(data, max_depth=MAX_DEPTH)
+    except ValueError as error:
         raise SpecError("spec: not JSON, or too deeply nested") from error
     spec = parse_spec(mapping)
     if not spec.is_resolved:
@@ -246,10 +245,3 @@ def _yaml_refusal(error: Exception) -> str:
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     return f"line {mark.line + 1}: {problem}" if mark and problem else "not YAML"
 
-
-def _refuse_depth(text: str) -> None:
-    depth = 0
-    for bracket in re.findall(r"[\[\]{}]", re.sub(r'"(?:[^"\\]|\\.)*"', "", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > MAX_DEPTH:
-            raise ValueError(f"nested deeper than {MAX_DEPTH}")

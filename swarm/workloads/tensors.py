@@ -6,12 +6,12 @@ Format: uint64 little-endian header length, JSON header {name: {dtype, shape, da
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm import hostile_json
 from swarm.errors import IntegrityError, NotFound
 
 MAX_HEADER_BYTES = 16 << 20
@@ -57,8 +57,8 @@ def read_model_headers(folder: Path) -> dict[str, TensorInfo]:
 
 def _parse(data: bytes, path: Path) -> dict:
     try:
-        header = json.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        header = hostile_json.parse(data)
+    except ValueError as error:
         raise IntegrityError(f"{path.name}: the header is not JSON") from error
     if not isinstance(header, dict):
         raise IntegrityError(f"{path.name}: the header is not an object")

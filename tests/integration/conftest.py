@@ -38,9 +38,8 @@ def chats(tmp_path_factory):
 @pytest.fixture(scope="session")
 def job_image():
     """The digest of the job image; built once from images/."""
-    from swarm.runtime.images import ensure_image
-
     from swarm.runtime.docker import DockerRunner
+    from swarm.runtime.images import ensure_image
 
     try:
         DockerRunner().check()

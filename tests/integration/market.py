@@ -84,7 +84,7 @@ class Market:
         """The devnet comes up."""
         self.directory.mkdir(parents=True, exist_ok=True)
         (self.directory / "words").write_text("correct horse battery staple")
-        self.start("devnet", "swarm", "devnet", "up", "--dir", str(self.directory / "devnet"))
+        self.start("devnet", "swarm", "devnet", "up", "--sandbox", "process", "--dir", str(self.directory / "devnet"))
         wait_for(self.network_file.exists, timeout_seconds=90, what="the devnet")
 
     def enter(self, *people: str, tokens: str = "1000") -> None:
