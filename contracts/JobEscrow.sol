@@ -203,12 +203,12 @@ contract JobEscrow is Treasury {
     function refund(JobId jobId) external nonReentrant {
         Job storage job = _jobs[jobId];
         bool isLate = job.status == JobStatus.Running;
-        uint256 payment = escrowFor(job.price, job.segments);
 
         if (!isLate) _requireStatus(job, JobStatus.Open);
         _requireOver(job);
 
         job.status = JobStatus.Refunded;
+        uint256 payment = escrowFor(job.price, job.segments);
         uint256 penalty = isLate ? uint256(job.price).bpsUp(LATE_BPS) : 0;
         uint256 toBuyer = _splitPenalty(penalty);
 

@@ -28,7 +28,7 @@ class Books:
         reads += [
             (vault, "lockedBy(address,address)", ["address", "address"], [person, slasher])
             for person in people
-            for slasher in (escrow, str(world.court))
+            for slasher in (escrow, str(world.court), str(world.deployer))
         ]
         reads += [(escrow, "creditOf(address)", ["address"], [person]) for person in people]
         reads += [(escrow, name, [], []) for name in ("pool()", "burnable()", "jobCount()")]
@@ -36,14 +36,14 @@ class Books:
         balances = dict(zip(holders, rest, strict=False))
         rest = rest[len(holders) :]
         n = len(people)
-        free, locks, credits = rest[:n], rest[n : 3 * n], rest[3 * n : 4 * n]
-        pool, burnable, jobs = rest[4 * n :]
+        free, locks, credits = rest[:n], rest[n : 4 * n], rest[4 * n : 5 * n]
+        pool, burnable, jobs = rest[5 * n :]
 
         assert sum(balances.values()) == supply, "tokens were created or lost"
         assert balances[vault] == sum(free) + sum(locks) + self._unbonding(people), "the vault does not hold its stakes"
         held, collateral = self._jobs(jobs)
         assert balances[escrow] == held + pool + burnable + sum(credits), "the escrow does not hold what it owes"
-        assert sum(locks[0::2]) == collateral, "locked collateral is not that of live jobs"
+        assert sum(locks[0::3]) == collateral, "locked collateral is not that of live jobs"
         assert balances[str(world.court)] == balances[str(world.beacon)] == 0
 
     def wealth(self) -> dict[str, int]:

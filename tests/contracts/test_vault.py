@@ -111,7 +111,8 @@ def test_slash_sends_locked_stake_where_the_slasher_says(world, slasher):
     before = world.token.balanceOf(world.buyer)
     world.does(world.vault.slash, world.stranger, AMOUNT, world.buyer, sender=slasher)
     assert world.token.balanceOf(world.buyer) - before == AMOUNT
-    assert world.vault.accountOf(world.stranger) == (9 * AMOUNT, 3 * AMOUNT)
+    stake, locked = world.vault.accountOf(world.stranger)
+    assert (int(stake), int(locked)) == (9 * AMOUNT, 3 * AMOUNT)
 
 
 def test_revoke_refuses_while_something_is_locked(world, slasher):

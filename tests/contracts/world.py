@@ -141,6 +141,11 @@ class World:
     def name(self, account) -> str:
         return self.books.names()[str(account)]
 
+    def bond(self, slot_id: int) -> tuple[int, int]:
+        """What is left of a slot's bond, and what of it live cases reserve."""
+        left, reserved = self.court.bondOf(slot_id)
+        return int(left), int(reserved)
+
     def levy(self, job_id: int) -> int:
         """ceil(1.25 · p · F), by the twin."""
         job = self.job(job_id)
