@@ -47,7 +47,7 @@ class Books:
         assert balances[str(world.court)] == balances[str(world.beacon)] == 0
 
     def wealth(self) -> dict[str, int]:
-        """What everybody owns, wallet, stake and credit together, by role; and the escrow's pool and what is to be burned."""
+        """What everybody owns by role (wallet, stake, credit), the escrow's pool, and what is to be burned."""
         world, names = self._world, self.names()
         token, vault, escrow = (str(c) for c in (world.token, world.vault, world.escrow))
         wallets = [(token, "balanceOf(address)", ["address"], [who]) for who in names]

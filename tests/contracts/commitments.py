@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seller's commitment as the package computes it: the contracts are tested against the twin, not against themselves."""
+"""A seller's commitment as the package computes it: the contracts are tested against the twin."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The chain under test, raw: batched reads, decoded refusals, exact time. Brownie's own calls are too slow for books."""
+"""The chain under test, raw: batched reads, decoded refusals, exact time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from brownie import web3
 from eth_abi import decode, encode
 from eth_event import decode_logs, get_topic_map
 from eth_utils import keccak
-
 
 GAS_LIMIT = 10_000_000
 

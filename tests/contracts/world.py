@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from books import Books
 from brownie import AuditCourt, Beacon, FaucetToken, JobEscrow, StakeVault, accounts, web3
+from brownie.network.state import _find_contract, _remove_contract
 from commitments import Commitment
 from eth_utils import keccak, to_checksum_address
 from rlp import encode as rlp_encode
@@ -69,7 +70,11 @@ class World:
         data = container.deploy.encode_input(*arguments)
         receipt = self.rpc.send(self.deployer.address, None, data)
         assert receipt["status"] == "0x1", self.why(None, data, self.deployer)
-        return container.at(to_checksum_address(receipt["contractAddress"]))
+        address = to_checksum_address(receipt["contractAddress"])
+        # Brownie remembers what stood here before the chain went back.
+        if stale := _find_contract(address):
+            _remove_contract(stale)
+        return container.at(address)
 
     def _deploy(self) -> None:
         params, token = self.params, self.token.address
