@@ -37,12 +37,12 @@ def run(arguments: argparse.Namespace) -> dict:
     """The command: connects, unlocks, deploys, writes `--out`. Raises UsageError for what the person must fix."""
     import brownie
 
+    if arguments.parameters == "production" and not arguments.token:
+        raise UsageError("a production deployment needs its token", hint="--token ADDRESS")
     key = _unlock(arguments.keystore, arguments.passphrase_file)
     contracts = brownie.project.load(ROOT, "Contracts")
     _connect(arguments.rpc)
     parameters = _parameters(arguments.parameters, genesis=brownie.chain[-1].timestamp)
-    if arguments.parameters == "production" and not arguments.token:
-        raise UsageError("a production deployment needs its token", hint="--token ADDRESS")
     record = deploy(contracts, brownie.accounts.add(key), parameters, token=arguments.token)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     arguments.out.write_text(json.dumps(record, indent=2) + "\n")
@@ -110,13 +110,18 @@ def _parameters(name: str, *, genesis: int) -> DeploymentParameters:
 def _connect(rpc: str) -> None:
     """Brownie knows networks by name: this one lives for the run only."""
     import brownie
+    import brownie.network.contract
     from brownie._config import CONFIG
+    from web3 import HTTPProvider, Web3
 
-    CONFIG.networks[NETWORK] = {"id": NETWORK, "name": NETWORK, "host": rpc, "chainid": None}
     try:
+        chain_id = Web3(HTTPProvider(rpc)).eth.chain_id
+        CONFIG.networks[NETWORK] = {"id": NETWORK, "name": NETWORK, "host": rpc, "chainid": str(chain_id)}
         brownie.network.connect(NETWORK)
     except Exception as error:
-        raise UsageError(f"no chain answers at {rpc}: {error}", hint="check --rpc") from error
+        raise UsageError(f"no chain answers at {rpc}", hint="check --rpc") from error
+    # Brownie 1.22.2 fails to file live deployments in a database of its own; the record is what `--out` names.
+    brownie.network.contract._add_deployment = lambda contract: None
 
 
 def _unlock(keystore: Path, passphrase_file: Path | None) -> bytes:
