@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from swarm.errors import IntegrityError, JobFailed, NotFound
+from swarm.errors import IntegrityError, NotFound, TransientError
 from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
 from swarm.execution.results import leaves_of, output_cid, read_manifest
-from swarm.execution.segments import Execution, Product, Sandbox, execute, opening_of
+from swarm.execution.segments import Execution, Product, Sandbox, StateRefused, execute, opening_of
 from swarm.protocol import commitment
 from swarm.protocol.types import Digest, Job, Opening
 from swarm.storage.cid import digest_of
@@ -34,7 +34,6 @@ class Finding:
     evidence_cid: Digest
     wall_seconds: float
     cpu_seconds: float
-    segments_run: int
 
     def to_json(self) -> dict:
         """The finding as the journal keeps it; bytes as hexadecimal text."""
@@ -61,26 +60,28 @@ class Replayer:
         segment: int,
         *,
         wall_seconds: float,
+        is_patient: bool = False,
         on_progress: Callable[[dict], None] | None = None,
         stop: threading.Event | None = None,
     ) -> Finding:
         """Re-executes `segment` from the seller's own previous output.
 
-        Where the result is missing or is not what was committed, there is no such output: everything up to the segment
-        is re-executed from the job's initial state, so that nobody escapes by withholding. Raises JobFailed and
-        TransientError.
+        Where that output is missing, is not what was committed, or cannot be continued, the segment is re-executed from
+        the job's initial state: the same for every judge, never more than one segment, and never an honest seller's
+        leaf. So nobody escapes by withholding or by publishing rubbish. While `is_patient` a missing result is waited
+        for. Raises JobFailed, TransientError.
         """
         spec = read_spec(self._store, job.spec_cid)
         inputs = self._cache.fetch(spec)
-        manifest, state, problem = self._starting_state(job, segment, inputs)
+        manifest, state, problem = self._starting_state(job, segment, inputs, is_patient)
         workspace = self._home / "replay" / f"{job.job_id}-{segment}"
 
-        def run(first: int, start: Path) -> Execution:
+        def run(start: Path) -> Execution:
             return execute(
                 self._sandbox,
                 spec,
                 inputs,
-                first=first,
+                first=segment,
                 last=segment + 1,
                 state=start,
                 workspace=workspace,
@@ -89,15 +90,13 @@ class Replayer:
                 stop=stop,
             )
 
-        first = segment if state is not None else 0
         try:
-            execution = run(first, state or inputs.initial_state)
-        except JobFailed as error:
-            # A state that makes the program fail is the seller's doing, not ours: an honest run never published it.
-            if first == 0 or (stop and stop.is_set()):
+            execution = run(state or inputs.initial_state)
+        except StateRefused as error:
+            if state in (None, inputs.initial_state):
                 raise
-            first, problem = 0, f"the seller's output of segment {segment - 1} cannot be continued: {error}"
-            execution = run(first, inputs.initial_state)
+            problem = f"the seller's output of segment {segment - 1} cannot be continued: {error}"
+            execution = run(inputs.initial_state)
         opening = opening_of(self._store, execution.products[-1])
         leaf = commitment.opened_leaf(job.job_id, segment, opening)
         proof = _proof(job, segment, manifest, leaf)
@@ -111,10 +110,11 @@ class Replayer:
             evidence_cid=evidence,
             wall_seconds=execution.wall_seconds,
             cpu_seconds=execution.cpu_seconds,
-            segments_run=segment + 1 - first,
         )
 
-    def _starting_state(self, job: Job, segment: int, inputs: Inputs) -> tuple[Manifest | None, Path | None, str]:
+    def _starting_state(
+        self, job: Job, segment: int, inputs: Inputs, is_patient: bool
+    ) -> tuple[Manifest | None, Path | None, str]:
         try:
             manifest = read_manifest(self._store, job)
             output_cid(self._store, job, manifest, segment)
@@ -122,7 +122,11 @@ class Replayer:
                 return manifest, inputs.initial_state, ""
             cid = output_cid(self._store, job, manifest, segment - 1)
             return manifest, self._cache.entry(cid, STATE_LIMITS), ""
-        except (IntegrityError, NotFound) as error:
+        except NotFound as error:
+            if is_patient:
+                raise TransientError(f"the result of job {job.job_id} is not there yet: {error}") from error
+            return None, None, str(error)
+        except IntegrityError as error:
             return None, None, str(error)
 
     def _evidence(

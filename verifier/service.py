@@ -218,14 +218,19 @@ class Judge:
         log.info("replay_started", job_id=job.job_id, segment=case.segment, deadline=case.deadline)
         try:
             left = case.deadline - self._chain.client.now()
-            finding = self._replayer.replay(job, case.segment, wall_seconds=max(1, left), stop=self._stop)
+            finding = self._replayer.replay(
+                job,
+                case.segment,
+                wall_seconds=max(1, left),
+                is_patient=left > 2 * job.segment_seconds,
+                stop=self._stop,
+            )
             self._journal.put(FINDING, name, finding.to_json())
             log.info(
                 "replay_finished",
                 job_id=job.job_id,
                 segment=case.segment,
                 matches=finding.matches,
-                segments_run=finding.segments_run,
                 wall_seconds=round(finding.wall_seconds, 1),
                 cpu_seconds=round(finding.cpu_seconds, 1),
             )

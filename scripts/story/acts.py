@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,17 +57,23 @@ def open_market(story: Story) -> None:
         stage.enter(chain, names, FAUCET)
     narrator.say(f"{len(names)} people have keystores and {format_amount(FAUCET)} TOK each from the faucet")
     with narrator.live("stake and judges' seats") as live:
-        for name in SELLERS:
-            live.update(name)
-            chain.deposit(stage.roles[name].account, SELLER_STAKE, chain.network.escrow)
+        with ThreadPoolExecutor(len(names)) as pool:  # each waits for its own blocks
+            for done in [pool.submit(_settle_in, story, name) for name in (*SELLERS, *JUDGES)]:
+                done.result()
+                live.update("deposits and seats")
         for name in JUDGES:
-            live.update(name)
-            role = stage.roles[name]
-            chain.take_slot(role.account, class_number(story.spec.hardware_class), role.address)
             stage.start_judge(name)
     bond = format_amount(chain.court.slot_bond())
     narrator.say(f"sellers {' and '.join(SELLERS)} deposit {format_amount(SELLER_STAKE)} TOK of stake each")
     narrator.say(f"judges {', '.join(JUDGES)} lock a bond of {bond} TOK each and start `verifier run`")
+
+
+def _settle_in(story: Story, name: str) -> None:
+    role, chain = story.stage.roles[name], story.chain
+    if name in SELLERS:
+        chain.deposit(role.account, SELLER_STAKE, chain.network.escrow)
+    else:
+        chain.take_slot(role.account, class_number(story.spec.hardware_class), role.address)
 
 
 def buy(story: Story) -> tuple[Prepared, Offer]:

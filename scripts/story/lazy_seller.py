@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from swarm.runtime.port import JobRun, RunEnd, RunOutcome
 
 from swarm import daemon, log
 from swarm.cli.common import Context
@@ -25,8 +24,10 @@ from swarm.execution.segments import Sandbox
 from swarm.journal import Journal, KeyLock
 from swarm.protocol.commitment import TRACE_RECORD
 from swarm.protocol.types import JobId
+from swarm.runtime.port import JobRun, RunEnd, RunOutcome
 from swarm.seller.plan import Policy
 from swarm.seller.worker import Worker
+from swarm.workloads.segments import steps_of
 
 
 class NoiseRunner:
@@ -55,8 +56,9 @@ class NoiseRunner:
         job = json.loads(run.inputs["job.json"].read_text())
         generator = np.random.default_rng()
         for segment in range(job["first_segment"], job["last_segment"]):
-            _noise(run.inputs["state"], run.outputs / "segments" / f"{segment:04d}", generator)
-            _forge(run.outputs / "traces" / f"{segment:04d}.bin", job["spec"]["training"], segment, generator)
+            steps = _steps(job["spec"]["training"], segment)
+            _noise(run.inputs["state"], run.outputs / "segments" / f"{segment:04d}", steps.stop, generator)
+            _forge(run.outputs / "traces" / f"{segment:04d}.bin", steps, generator)
         return RunOutcome(
             reason=RunEnd.OK,
             exit_code=0,
@@ -66,27 +68,32 @@ class NoiseRunner:
         )
 
 
-def _noise(state: Path, target: Path, generator: np.random.Generator) -> None:
-    """The right names, shapes and types; a plausible scale."""
+def _noise(state: Path, target: Path, step: int, generator: np.random.Generator) -> None:
+    """The right names, shapes and types, a plausible scale and the right step."""
     target.mkdir(parents=True)
     for path in sorted(state.iterdir()):
         tensors = load_file(path)
+        if "step" in tensors:
+            tensors["step"] = np.array([step], dtype=tensors["step"].dtype)
         for name, tensor in tensors.items():
             if np.issubdtype(tensor.dtype, np.floating):
                 noise = generator.normal(0, 0.02, tensor.shape)
-                tensors[name] = (tensor + noise).astype(tensor.dtype)
+                # A negative second moment would give it away before anybody re-executes.
+                fake = np.abs(noise) * 1e-4 if name.startswith("v.") else tensor + noise
+                tensors[name] = fake.astype(tensor.dtype)
         save_file(tensors, target / path.name)
 
 
-def _forge(target: Path, training: dict, segment: int, generator: np.random.Generator) -> None:
+def _steps(training: dict, segment: int) -> range:
+    return steps_of(segment, max_steps=training["max_steps"], steps_per_segment=training["steps_per_segment"])
+
+
+def _forge(target: Path, steps: range, generator: np.random.Generator) -> None:
     """Losses that fall as an honest run's would."""
     target.parent.mkdir(exist_ok=True)
-    steps = training["steps_per_segment"]
-    first = segment * steps
-    last = min(first + steps, training["max_steps"])
     records = (
         TRACE_RECORD.pack(step, 3 - 0.03 * step + generator.normal(0, 0.1), generator.uniform(0.5, 2), 200)
-        for step in range(first, last)
+        for step in steps
     )
     target.write_bytes(b"".join(records))
 

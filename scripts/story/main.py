@@ -123,6 +123,7 @@ def _play(stage: Stage, narrator: Narrator, sandbox: Sandbox, engine: str, reaso
     tuned = acts.measure(story, prepared, pulled.directory, "after")
     narrator.say(f"held-out loss {base.loss:.3f} → [bold]{tuned.loss:.3f}[/bold]; now it says:")
     narrator.quote(tuned.answers[0])
+    chain.escrow.burn(stage.roles[BUYER].account)
     after = take_books(chain, people)
     report = _report(story, offered, {honest_seller: honest, lazy_seller: cheat}, after)
     report |= {"eval_loss_before": base.loss, "eval_loss_after": tuned.loss, "adapter_cid": pulled.output_cid}
@@ -148,7 +149,7 @@ def _report(story: Story, offered, job_ids: dict, books: Books) -> dict:
                 "wall_seconds": executed.get("wall_seconds"),
                 "cpu_seconds": executed.get("cpu_seconds"),
                 "segments": job.segments,
-                "segments_recomputed": sum(line["segments_run"] for line in replays),
+                "segments_recomputed": len(replays),
                 "recompute_cpu_seconds": round(sum(line["cpu_seconds"] for line in replays), 1),
             }
         )

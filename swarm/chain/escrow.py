@@ -67,6 +67,10 @@ class Escrow:
     def claim(self, account: LocalAccount, to: Address) -> dict:
         return self._client.send(self._functions.claim(to), account)
 
+    def burn(self, account: LocalAccount) -> dict:
+        """Sends what fees and slashes left to be burned away; anyone may."""
+        return self._client.send(self._functions.burn(), account)
+
     # views
 
     def job(self, job_id: JobId) -> Job:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.errors import JobFailed
+from swarm.errors import IntegrityError, JobFailed
 from swarm.execution.inputs import Inputs
 from swarm.protocol import commitment
 from swarm.protocol.types import Opening
@@ -22,6 +22,7 @@ from swarm.workloads.spec import LoraSpec, canonical_json
 
 PROGRAMS = {"lora": ("python", "-m", "swarm.jobs.lora")}
 MAX_TRACE_BYTES = 1 << 24
+_REFUSED_BY_RULE = (JobFailed.exit_code, IntegrityError.exit_code)
 Progress = Callable[[dict], None]
 
 
@@ -74,7 +75,8 @@ def execute(
     outputs = workspace / "outputs"
     outputs.mkdir(parents=True)
     job_file = workspace / "job.json"
-    job_file.write_text(job_json(spec, first, last))
+    from_initial = state == inputs.initial_state
+    job_file.write_text(job_json(spec, first, last, from_initial=from_initial))
     limits = Limits(
         memory_bytes=sandbox.memory_bytes,
         cpus=sandbox.cpus,
@@ -99,9 +101,18 @@ def execute(
     return Execution(products, outcome.wall_seconds, outcome.cpu_seconds)
 
 
-def job_json(spec: LoraSpec, first: int, last: int) -> str:
-    """What the program reads: the spec as pinned, and which segments to run."""
-    content: Mapping = {"spec": json.loads(canonical_json(spec)), "first_segment": first, "last_segment": last}
+class StateRefused(JobFailed):
+    """The program itself refused the state it was given, or could not continue from it: the same on every machine."""
+
+
+def job_json(spec: LoraSpec, first: int, last: int, *, from_initial: bool) -> str:
+    """What the program reads: the spec as pinned, and which segments to run from which state."""
+    content: Mapping = {
+        "spec": json.loads(canonical_json(spec)),
+        "first_segment": first,
+        "last_segment": last,
+        "from_initial": from_initial,
+    }
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
@@ -111,7 +122,10 @@ def raise_unless_ok(outcome: RunOutcome) -> None:
         return
     words = outcome.log_tail.strip().splitlines()
     detail = f": {words[-1][:300]}" if words else ""
-    raise JobFailed(f"the job ended with {outcome.reason.name.lower()} (exit code {outcome.exit_code}){detail}")
+    # What our programs refuse by rule, not by accident: a crash or a limit is this machine's matter.
+    by_rule = outcome.reason is RunEnd.FAILED and outcome.exit_code in _REFUSED_BY_RULE
+    failure = StateRefused if by_rule else JobFailed
+    raise failure(f"the job ended with {outcome.reason.name.lower()} (exit code {outcome.exit_code}){detail}")
 
 
 def opening_of(store: Store, product: Product) -> Opening:

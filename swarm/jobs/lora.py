@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """LoRA fine-tuning, some segments of it: `python -m swarm.jobs.lora`, with $SWARM_INPUTS and $SWARM_OUTPUTS set.
 
-inputs   job.json {"spec": resolved spec, "first_segment": a, "last_segment": b (exclusive)}, model/, train.jsonl,
+inputs   job.json {"spec": resolved spec, "first_segment": a, "last_segment": b (exclusive), "from_initial": whether
+         state/ is the job's initial state whatever a is}, model/, train.jsonl,
          state/ (the output of segment a - 1, or the job's initial state when a = 0)
 outputs  segments/0000/{adapter_model,optimizer}.safetensors per segment (published), traces/0000.bin (hidden)
 
@@ -26,10 +27,9 @@ from swarm.workloads.segments import batch_of, learning_rate, power, steps_of
 
 def main() -> None:
     import torch
-    from safetensors.torch import load_file
 
     from swarm.jobs.chat import ChatEncoder
-    from swarm.jobs.model import attach_lora, load_model, make_deterministic, require_finite, same_form, summed_loss
+    from swarm.jobs.model import attach_lora, load_model, load_state, make_deterministic, require_finite, summed_loss
 
     # What to do.
     job = read_job()
@@ -46,12 +46,15 @@ def main() -> None:
     model, weights = attach_lora(load_model(INPUTS / "model"), training, INPUTS / "state" / "adapter_model.safetensors")
     first = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     second = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    optimizer = load_file(INPUTS / "state" / "optimizer.safetensors")
-    same_form(_optimizer_tensors(first, second, 0), optimizer, "optimizer.safetensors")
+    optimizer = load_state(INPUTS / "state" / "optimizer.safetensors", _optimizer_tensors(first, second, 0))
     for name in weights:
+        if (optimizer[f"v.{name}"] < 0).any():
+            raise IntegrityError(f"optimizer.safetensors: the second moment of {name} is negative")
         first[name].copy_(optimizer[f"m.{name}"])
         second[name].copy_(optimizer[f"v.{name}"])
-    if int(optimizer["step"]) != (started_at := steps_of(segments[0], **length)[0]):
+    # A judge continues from the job's initial state where a seller's own output cannot be continued.
+    started_at = 0 if job.get("from_initial") else steps_of(segments[0], **length)[0]
+    if int(optimizer["step"]) != started_at:
         raise IntegrityError(f"the state is of step {int(optimizer['step'])}, segment {segments[0]} needs {started_at}")
     emit("loaded", examples=len(conversations), parameters=sum(weight.numel() for weight in weights.values()))
 

@@ -70,7 +70,6 @@ def attach_lora(model: Any, training: dict, adapter: Path) -> tuple[Any, dict[st
     """
     import torch
     from peft import LoraConfig, get_peft_model
-    from safetensors.torch import load_file
 
     config = LoraConfig(
         r=training["lora_r"],
@@ -83,13 +82,30 @@ def attach_lora(model: Any, training: dict, adapter: Path) -> tuple[Any, dict[st
     model = get_peft_model(model, config)
     trainable = ((name, tensor) for name, tensor in model.named_parameters() if tensor.requires_grad)
     parameters = {name.replace(".default.", "."): tensor for name, tensor in sorted(trainable)}
-    read_header(adapter)
-    weights = load_file(adapter)
-    same_form(parameters, weights, adapter.name)
+    weights = load_state(adapter, parameters)
     with torch.no_grad():
         for name, tensor in parameters.items():
             tensor.copy_(weights[name])
     return model, parameters
+
+
+def load_state(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors of a stranger's safetensors file, if they have the form of `expected`.
+
+    Shapes are compared from the header, before a byte is loaded. Raises IntegrityError, NotFound.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    claimed = {name: info.shape for name, info in read_header(path).items()}
+    if claimed != {name: tuple(tensor.shape) for name, tensor in expected.items()}:
+        raise IntegrityError(f"{path.name} holds other tensors than the spec's adapter has")
+    try:
+        found = load_file(path)
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise IntegrityError(f"{path.name}: not readable as safetensors") from error
+    same_form(expected, found, path.name)
+    return found
 
 
 def same_form(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor], name: str) -> None:

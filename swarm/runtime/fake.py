@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from swarm.runtime.port import JobRun, Progress, RunEnd, RunOutcome, require_startable
 
@@ -17,9 +17,12 @@ class FakeRunner:
     name = "fake"
     isolates_strangers = True
 
-    def __init__(self, program: Program, *, cpu_seconds: float = 1.0) -> None:
+    def __init__(
+        self, program: Program, *, cpu_seconds: float = 1.0, exit_codes: Mapping[RunEnd, int] | None = None
+    ) -> None:
         self._program = program
         self._cpu_seconds = cpu_seconds
+        self._exit_codes = {RunEnd.OK: 0, RunEnd.FAILED: 1} | dict(exit_codes or {})
         self.runs: list[JobRun] = []
         self.reaped: list[str] = []
 
@@ -42,8 +45,7 @@ class FakeRunner:
         self.reaped.append(owner)
 
     def _outcome(self, end: RunEnd) -> RunOutcome:
-        codes = {RunEnd.OK: 0, RunEnd.FAILED: 1}
-        return RunOutcome(end, codes.get(end), self._cpu_seconds, self._cpu_seconds, "")
+        return RunOutcome(end, self._exit_codes.get(end), self._cpu_seconds, self._cpu_seconds, "")
 
 
 def _ignore(fact: dict) -> None:

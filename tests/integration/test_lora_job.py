@@ -112,7 +112,7 @@ def test_refuses_a_state_of_another_step(bench: Bench) -> None:
 
 def test_refuses_a_state_of_another_rank(bench: Bench) -> None:
     state = bench.state(bench.spec(lora_r=4))
-    refused(*bench.attempt("run", bench.spec(lora_r=8), range(1), state), 13, "has shape")
+    refused(*bench.attempt("run", bench.spec(lora_r=8), range(1), state), 13, "other tensors")
 
 
 def test_refuses_a_state_with_a_value_that_is_no_number(bench: Bench) -> None:
@@ -122,6 +122,22 @@ def test_refuses_a_state_with_a_value_that_is_no_number(bench: Bench) -> None:
     next(array for name, array in arrays.items() if name.startswith("v."))[0, 0] = np.nan
     save_file(arrays, path)
     refused(*bench.attempt("run", spec, range(1), path.parent), 13, "not finite")
+
+
+def test_refuses_a_state_with_a_negative_second_moment(bench: Bench) -> None:
+    """It would become NaN one step later: the program refuses it by rule, the same on every judge's machine."""
+    state = bench.state(bench.spec())
+    tensors = load_file(state / "optimizer.safetensors")
+    name = next(key for key in tensors if key.startswith("v."))
+    tensors[name] = tensors[name] - 1
+    save_file(tensors, state / "optimizer.safetensors")
+    refused(*bench.attempt("run", bench.spec(), range(1), state), 13, "is negative")
+
+
+def test_refuses_a_state_that_is_no_safetensors(bench: Bench) -> None:
+    state = bench.state(bench.spec())
+    (state / "optimizer.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    refused(*bench.attempt("run", bench.spec(), range(1), state), 13, "optimizer.safetensors")
 
 
 def test_refuses_a_model_with_code_in_its_folder(bench: Bench) -> None:

@@ -9,8 +9,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from swarm.errors import JobFailed, TransientError
+from swarm.execution.segments import Sandbox
 from swarm.protocol import commitment
 from swarm.protocol.types import Digest
+from swarm.runtime.fake import FakeRunner
 from swarm.runtime.port import RunEnd
 from swarm.storage.cid import cid_from_digest
 from tests.unit.execution.conftest import SEGMENTS, market, program  # noqa: F401
@@ -60,27 +62,48 @@ def test_finds_the_one_skipped_segment_where_it_is(market):  # noqa: F811
 def test_confirms_an_honest_segment_with_a_proof_that_holds(market, segment):  # noqa: F811
     job = market.submitted()
     finding = judge(market).replay(job, segment, wall_seconds=60)
-    assert finding.matches and finding.segments_run == 1
+    assert finding.matches
     assert finding.leaf == commitment.opened_leaf(job.job_id, segment, finding.opening)
     assert commitment.merkle_verify(job.segment_root, finding.leaf, segment, SEGMENTS, finding.proof)
 
 
-def test_re_executes_from_the_start_what_was_withheld(market):  # noqa: F811
-    """Attack 7 and 8: a result nobody can fetch is judged all the same."""
+def test_a_withheld_result_is_judged_with_one_segment(market):  # noqa: F811
+    """Attack 7 and 8: all judges continue from the initial state, agree, and run no more than one segment."""
     job = replace(market.submitted(), result_cid=Digest(bytes([9]) * 32))
-    finding = judge(market).replay(job, 2, wall_seconds=60)
-    assert not finding.matches and finding.segments_run == 3
+    findings = [judge(market).replay(job, 2, wall_seconds=60) for _ in range(2)]
+    assert not findings[0].matches and findings[0].leaf == findings[1].leaf
 
 
-def test_re_executes_from_the_start_when_the_state_breaks_the_program(market):  # noqa: F811
+def test_a_missing_result_is_waited_for_while_there_is_time(market):  # noqa: F811
+    job = replace(market.submitted(), result_cid=Digest(bytes([9]) * 32))
+    with pytest.raises(TransientError, match="not there yet"):
+        judge(market).replay(job, 2, wall_seconds=60, is_patient=True)
+
+
+def refusing(code):
+    """A program that cannot continue from anything but the initial state."""
+
+    def run(run, emit):
+        job = json.loads(run.inputs["job.json"].read_text())
+        return program(run, emit) if job["from_initial"] else RunEnd.FAILED
+
+    return Sandbox(FakeRunner(run, exit_codes={RunEnd.FAILED: code}), owner="test")
+
+
+@pytest.mark.parametrize("code", [10, 13])
+def test_rubbish_that_cannot_be_continued_is_judged_from_the_initial_state(market, code):  # noqa: F811
     job = market.submitted(noise)
+    replayer = Replayer(market.store, refusing(code), market.home / "judge")
+    finding = replayer.replay(job, 2, wall_seconds=60)
+    assert not finding.matches
+    withheld = replace(job, result_cid=Digest(bytes([9]) * 32))
+    assert finding.leaf == judge(market).replay(withheld, 2, wall_seconds=60).leaf
 
-    def picky(run, emit):
-        first = json.loads(run.inputs["job.json"].read_text())["first_segment"]
-        return RunEnd.FAILED if first > 0 else program(run, emit)
 
-    finding = judge(market, picky).replay(job, 2, wall_seconds=60)
-    assert not finding.matches and finding.segments_run == 3
+def test_a_crash_of_our_own_never_counts_against_the_seller(market):  # noqa: F811
+    replayer = Replayer(market.store, refusing(139), market.home / "judge")
+    with pytest.raises(JobFailed):
+        replayer.replay(market.submitted(), 2, wall_seconds=60)
 
 
 def test_a_failure_of_its_own_is_no_finding(market):  # noqa: F811
