@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -114,13 +115,15 @@ def _connect(rpc: str) -> None:
     from brownie._config import CONFIG
     from web3 import HTTPProvider, Web3
 
+    # Brownie's own records of earlier deployments make it refuse a chain that began anew; ours is what `--out` names.
+    shutil.rmtree(ROOT / "build" / "brownie" / "deployments", ignore_errors=True)
     try:
         chain_id = Web3(HTTPProvider(rpc)).eth.chain_id
         CONFIG.networks[NETWORK] = {"id": NETWORK, "name": NETWORK, "host": rpc, "chainid": str(chain_id)}
         brownie.network.connect(NETWORK)
     except Exception as error:
         raise UsageError(f"no chain answers at {rpc}", hint="check --rpc") from error
-    # Brownie 1.22.2 fails to file live deployments in a database of its own; the record is what `--out` names.
+    # Brownie 1.22.2 fails to file live deployments in its database.
     brownie.network.contract._add_deployment = lambda contract: None
 
 
