@@ -41,6 +41,8 @@ def run(arguments: argparse.Namespace) -> dict:
     if arguments.parameters == "production" and not arguments.token:
         raise UsageError("a production deployment needs its token", hint="--token ADDRESS")
     key = _unlock(arguments.keystore, arguments.passphrase_file)
+    # Brownie's own records of earlier deployments make it refuse a chain that began anew; ours is what `--out` names.
+    shutil.rmtree(ROOT / "build" / "brownie" / "deployments", ignore_errors=True)
     contracts = brownie.project.load(ROOT, "Contracts")
     _connect(arguments.rpc)
     parameters = _parameters(arguments.parameters, genesis=brownie.chain[-1].timestamp)
@@ -115,8 +117,6 @@ def _connect(rpc: str) -> None:
     from brownie._config import CONFIG
     from web3 import HTTPProvider, Web3
 
-    # Brownie's own records of earlier deployments make it refuse a chain that began anew; ours is what `--out` names.
-    shutil.rmtree(ROOT / "build" / "brownie" / "deployments", ignore_errors=True)
     try:
         chain_id = Web3(HTTPProvider(rpc)).eth.chain_id
         CONFIG.networks[NETWORK] = {"id": NETWORK, "name": NETWORK, "host": rpc, "chainid": str(chain_id)}
