@@ -69,6 +69,21 @@ def ensure_model() -> None:
     step("SmolLM2-135M-Instruct (download 98 MB, convert once)", [python(), "-m", "swarm.jobs.convert", str(MODEL)])
 
 
+def ensure_job_image() -> None:
+    """The job image, where a Docker engine answers; without one the container tests say so themselves."""
+    probe = subprocess.run(["docker", "info"], capture_output=True) if shutil.which("docker") else None
+    if probe is not None and probe.returncode == 0:
+        step("job image (built once, some minutes)", [python(), "scripts/build_image.py"])
+
+
+def brownie_test(extra: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of Brownie's own test runner: our solc, our anvil, `.venv`'s Node."""
+    anvil = next((ROOT / "tools" / "chain" / "node_modules" / "@foundry-rs").glob("anvil-*/bin"))
+    path = f"{CONTRACTS_VENV / 'bin'}:{anvil}:{node_env()['PATH']}"
+    env = os.environ | {"PATH": path, "SOLCX_BINARY_PATH": str(ROOT / "scripts" / "solc_wrapper")}
+    return [str(CONTRACTS_VENV / "bin" / "brownie"), "test", "tests/contracts", *extra], env
+
+
 def node_env() -> dict[str, str]:
     """The environment with `.venv`'s Node first on PATH."""
     return os.environ | {"PATH": f"{VENV / 'bin'}:{os.environ.get('PATH', '')}"}

@@ -12,6 +12,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -31,10 +34,17 @@ def main() -> None:
 
     os.chdir(environment.ROOT)
     try:
-        _set_up(environment, wanted)
+        # Downloads and image builds wait for others most of the time: the tests that need none of them run meanwhile.
+        with ThreadPoolExecutor(2) as pool:
+            later = [pool.submit(slow) for slow in _set_up(environment, wanted)]
+            early = [name for name in wanted if name != "integration"]
+            failed = [name for name in early if not _run(environment, name, theirs)]
+            for step in later:
+                step.result()
+        if "integration" in wanted and not _run(environment, "integration", theirs):
+            failed.append("integration")
     except environment.SetupFailed as error:
         sys.exit(f"error: {error}")
-    failed = [name for name in wanted if not _run(environment, name, theirs)]
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
 
@@ -46,16 +56,18 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
-def _set_up(environment, wanted: list[str]) -> None:
+def _set_up(environment, wanted: list[str]) -> list[Callable[[], None]]:
+    """Sets up what is quick; returns the slow steps that only the integration tests need."""
     environment.ensure_packages()
     environment.ensure_node_packages("chain")
     if {"contracts", "structure"} & set(wanted):
         environment.ensure_node_packages("contracts")
     if "contracts" in wanted:
         environment.ensure_contract_packages()
-    if "integration" in wanted:
-        environment.ensure_node_packages("ipfs")
-        environment.ensure_model()
+    if "integration" not in wanted:
+        return []
+    ipfs = partial(environment.ensure_node_packages, "ipfs")
+    return [ipfs, environment.ensure_model, environment.ensure_job_image]
 
 
 def _run(environment, suite: str, extra: list[str]) -> bool:

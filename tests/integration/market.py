@@ -8,13 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from swarm.chain.devnet import fund
 from swarm.chain.keystore import Keystore
 from swarm.chain.network import Chain, Network
 from swarm.clock import wait_for
 from swarm.protocol.types import JobId
+from swarm.units import parse_amount
 
 JUDGES = ("judith", "jules", "jana", "jorge")
 # Key stretching is not what these tests are about.
@@ -90,16 +93,32 @@ class Market:
     def enter(self, *people: str, tokens: str = "1000") -> None:
         """Keystores and faucet money."""
         for person in people:
-            keystore = Keystore(self.directory / person / "keystore")
-            keystore.create("main", (self.directory / "words").read_text(), iterations=FAST_KEYSTORE)
-            self.facts(person, "swarm", "wallet", "fund", tokens)
+            address = self.keystore(person).create("main", self.words, iterations=FAST_KEYSTORE)
+            fund(self.chain, address, parse_amount(tokens))
 
     def seat_judges(self) -> None:
-        """Four judges register and run."""
+        """Four judges take their seats; their services do not run yet. The first one through the shipped command."""
         self.enter(*JUDGES)
+        with ThreadPoolExecutor(len(JUDGES)) as pool:
+            first = pool.submit(self.facts, JUDGES[0], "verifier", "register")
+            others = [pool.submit(self._seat, judge) for judge in JUDGES[1:]]
+            assert first.result()["slot"] and all(other.result() for other in others)
+
+    def run_judges(self) -> None:
+        """Their services run."""
         for judge in JUDGES:
-            self.facts(judge, "verifier", "register")
             self.start(judge, "verifier", "run", "--sandbox", self.sandbox, "--log-format", "json")
+
+    def keystore(self, person: str) -> Keystore:
+        return Keystore(self.directory / person / "keystore")
+
+    @property
+    def words(self) -> str:
+        return (self.directory / "words").read_text()
+
+    def _seat(self, judge: str) -> int:
+        account = self.keystore(judge).unlock("main", self.words)
+        return self.chain.take_slot(account, 1, account.address)
 
     def post(self, buyer: str, data: Path, *options: str) -> JobId:
         """A small LoRA job of twenty one-step segments: an audit re-executes 5 %."""

@@ -7,7 +7,7 @@ import pytest
 
 from swarm.clock import wait_for
 from swarm.protocol.types import JobStatus
-from tests.integration.market import JUDGES
+from tests.integration.market import Market
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -15,9 +15,8 @@ pytestmark = pytest.mark.timeout(600)
 def test_a_job_that_cannot_be_run_is_given_up_once(process_market, chats):
     """Answers beyond sequence_len leave nothing to learn: one abort, one penalty, and the job is open for others."""
     market = process_market
-    market.enter(*JUDGES, "bob", "sally")
-    for judge in JUDGES:
-        market.facts(judge, "verifier", "register")
+    market.seat_judges()
+    market.enter("bob", "sally")
     market.facts("sally", "swarm", "stake", "deposit", "50")
     job_id = market.post("bob", chats, "--sequence-len", "8")
     market.start("sally", "swarm", "worker", "start", "--sandbox", "process", "--log-format", "json")
@@ -33,6 +32,18 @@ def test_a_job_that_cannot_be_run_is_given_up_once(process_market, chats):
     assert chain.vault.stake_of(seller).stake == 50 * 10**18 - -(-job.price * 200 // 10_000)
 
 
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory, tiny_model):
+    """One market for all refusals: none of them may change anything."""
+    market = Market(tmp_path_factory.mktemp("shop"), "process", "process", tiny_model)
+    try:
+        market.open()
+        market.enter("bob")
+        yield market
+    finally:
+        market.close()
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -45,9 +56,8 @@ def test_a_job_that_cannot_be_run_is_given_up_once(process_market, chats):
         ({"engine": "computeswarm/lora:latest"}, "engine"),
     ],
 )
-def test_a_wrong_spec_costs_nothing(process_market, chats, change, words):
-    market = process_market
-    market.enter("bob")
+def test_a_wrong_spec_costs_nothing(shop, chats, change, words):
+    market = shop
     spec = {
         "version": 1,
         "type": "lora",
@@ -65,9 +75,8 @@ def test_a_wrong_spec_costs_nothing(process_market, chats, change, words):
     assert not market.chain.token.balance_of(market.chain.network.escrow)
 
 
-def test_a_wrong_dataset_line_is_named(process_market, tmp_path):
-    market = process_market
-    market.enter("bob")
+def test_a_wrong_dataset_line_is_named(shop, tmp_path):
+    market = shop
     good = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
     bad = {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}
     for name, line in [("roles", json.dumps(bad)), ("json", "{'messages': []}")]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole life of jobs through the shipped commands, each role in its own process, over a real chain and store."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ pytestmark = pytest.mark.timeout(900)
 
 def play_honest_job(market: Market, chats: Path, out: Path) -> int:
     market.seat_judges()
+    market.run_judges()
     market.enter("bob", "sally")
     market.facts("sally", "swarm", "stake", "deposit", "50")
     job_id = market.post("bob", chats)
@@ -53,14 +56,12 @@ def test_a_cheat_is_denied_convicted_and_slashed(process_market, chats):
     """Attack 1: noise of the right shape with forged traces loses its collateral; the buyer gets everything back."""
     market = process_market
     market.seat_judges()
+    market.run_judges()
     market.enter("bob", "larry")
     market.facts("larry", "swarm", "stake", "deposit", "50")
     before = market.chain.token.balance_of(market.facts("bob", "swarm", "wallet", "show")["address"])
     job_id = market.post("bob", chats)
     escrowed = before - market.chain.token.balance_of(market.chain.escrow.job(job_id).buyer)
-    import subprocess
-    import sys
-
     with market.log("larry").open("wb") as log:
         market.processes.append(
             subprocess.Popen(

@@ -30,11 +30,8 @@ def anvil_of(market) -> int:
 def ready(process_market, chats):
     """Judges hold seats (their services need not run), Sally has stake, Bob's job waits."""
     market = process_market
-    from tests.integration.market import JUDGES
-
-    market.enter(*JUDGES, "bob", "sally")
-    for judge in JUDGES:
-        market.facts(judge, "verifier", "register")
+    market.seat_judges()
+    market.enter("bob", "sally")
     market.facts("sally", "swarm", "stake", "deposit", "50")
     return market, market.post("bob", chats)
 
@@ -119,12 +116,9 @@ def test_a_chain_that_stops_answering_is_waited_for(ready):
 
 
 def test_too_little_stake_is_said_and_nothing_is_lost(process_market, chats):
-    from tests.integration.market import JUDGES
-
     market = process_market
-    market.enter(*JUDGES, "bob", "sally")
-    for judge in JUDGES:
-        market.facts(judge, "verifier", "register")
+    market.seat_judges()
+    market.enter("bob", "sally")
     job_id = market.post("bob", chats)
     worker(market)
     wait_for(lambda: market.events("sally", "job_refused"), timeout_seconds=120, what="the refusal")
