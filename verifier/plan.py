@@ -32,6 +32,7 @@ class View:
     failed: frozenset[tuple[JobId, int]]
     sealed: frozenset[tuple[JobId, int]]
     replaying: tuple[JobId, int] | None
+    reveal_seconds: int = 0
     # When this judge's turn comes for what anyone may do: not all judges send the same transaction at once.
     turn_seconds: Callable[[JobId], int] = lambda job_id: 0
 
@@ -163,8 +164,11 @@ def tally(view: View, item: Observed) -> Tally | None:
     all_revealed = bool(item.seats) and all(seat.has_revealed for seat in item.seats)
     if case.status is CaseStatus.REVEALING and (all_revealed or _late(view, item)):
         return Tally(item)
-    nobody_sealed = case.status is CaseStatus.SEALING and not any(seat.has_sealed for seat in item.seats)
-    return Tally(item) if nobody_sealed and _late(view, item) else None
+    if case.status is not CaseStatus.SEALING:
+        return None
+    # Not all sealed: those who did have the time to reveal, counted from the end of the sealing.
+    grace = view.reveal_seconds if any(seat.has_sealed for seat in item.seats) else 0
+    return Tally(item) if view.now > case.deadline + grace + view.turn_seconds(item.job.job_id) else None
 
 
 @_rule

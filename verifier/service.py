@@ -54,6 +54,7 @@ class Judge:
         self._address = Address(account.address)
         self._turns = turns
         self._slots: list[Slot] = []
+        self._reveal_seconds = chain.court.reveal_seconds()
         self._final: set[JobId] = set()
         self._thread: threading.Thread | None = None
         self._replaying: tuple[JobId, int] | None = None
@@ -93,6 +94,7 @@ class Judge:
             failed=self._keys(FAILED),
             sealed=self._keys(SEAL),
             replaying=self._replaying,
+            reveal_seconds=self._reveal_seconds,
             turn_seconds=self._turn,
         )
 

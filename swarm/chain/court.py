@@ -81,6 +81,10 @@ class Court:
 
     # views
 
+    def reveal_seconds(self) -> int:
+        """How long a committee may reveal after its sealing is over."""
+        return self._client.call(self._functions.parameters())[3]
+
     def slot_bond(self) -> Amount:
         return Amount(self._client.call(self._functions.slotBond()))
 

@@ -93,7 +93,13 @@ _SENTENCES: dict[str, tuple[str, str | None, int]] = {
     "ERC20InsufficientAllowance": ("{0} may spend {1:amount}, this needs {2:amount}", "approve more", _FUNDS),
     "SafeERC20FailedOperation": ("the token {0} refused the transfer", "check balance and allowance", _FUNDS),
     "ReentrancyGuardReentrantCall": ("a contract tried to call back into itself", None, 13),
-    "FaucetLimit": ("the faucet gives at most {0:amount} a call", "ask for less", 2),
+    "BNAddFailed": ("the curve addition failed for {0}", None, 13),
+    "InvalidDSTLength": ("the signature scheme's domain {0} has a wrong length", None, 2),
+    "InvalidFieldElement": ("{0} is not an element of the curve's field", None, 13),
+    "MapToPointFailed": ("no curve point was found for {0}", None, 13),
+    "ModExpFailed": ("the modular power of {0} failed", None, 13),
+    "CheckpointUnorderedInsertion": ("the bench was written out of order", None, 9),
+    "FaucetLimit": ("the faucet gives at most {0:amount} a call, not {1:amount}", "ask for less", 2),
 }
 
 

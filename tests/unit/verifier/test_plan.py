@@ -109,6 +109,16 @@ def test_tallies_when_all_have_revealed_or_time_is_over():
     assert plan.decide(view(late)) == plan.Tally(late)
 
 
+def test_a_committee_that_sealed_but_never_reveals_does_not_hang():
+    """Attack 30: silence ends the case once the time to reveal is over."""
+    item = observed(CaseStatus.SEALING, seats=(SEALED, EMPTY, EMPTY), deadline=NOW - 5)
+    seen = view(item, mine=frozenset(), reveal_seconds=10)
+    assert isinstance(plan.decide(seen), plan.Rest)
+    assert plan.decide(replace(seen, now=NOW + 6)) == plan.Tally(item)
+    silent = replace(item, seats=(EMPTY, EMPTY, EMPTY))
+    assert plan.decide(view(silent, mine=frozenset(), reveal_seconds=10)) == plan.Tally(silent)
+
+
 def test_brings_a_seed_only_when_its_round_is_due():
     item = observed(job_status=JobStatus.SUBMITTED, seed_known=False)
     assert isinstance(plan.decide(view(item)), plan.Rest)

@@ -19,7 +19,7 @@ from tests.unit.execution.conftest import SEGMENTS, market, program  # noqa: F40
 from verifier.replay import Finding, Replayer
 
 
-def judge(market, run=program) -> Replayer:  # noqa: F811
+def judge(market, run=program) -> Replayer:
     return Replayer(market.store, market.sandbox(run), market.home / "judge")
 
 
@@ -47,19 +47,19 @@ def skips_one_segment(run, emit):
 
 @pytest.mark.parametrize("segment", range(SEGMENTS))
 @pytest.mark.parametrize("cheat", [noise, right_output_forged_trace])
-def test_finds_a_cheat_in_every_segment(market, cheat, segment):  # noqa: F811
+def test_finds_a_cheat_in_every_segment(market, cheat, segment):
     finding = judge(market).replay(market.submitted(cheat), segment, wall_seconds=60)
     assert not finding.matches and finding.proof == ()
 
 
-def test_finds_the_one_skipped_segment_where_it_is(market):  # noqa: F811
+def test_finds_the_one_skipped_segment_where_it_is(market):
     job = market.submitted(skips_one_segment)
     found = [judge(market).replay(job, segment, wall_seconds=60).matches for segment in range(SEGMENTS)]
     assert found == [True, True, False, False]
 
 
 @pytest.mark.parametrize("segment", range(SEGMENTS))
-def test_confirms_an_honest_segment_with_a_proof_that_holds(market, segment):  # noqa: F811
+def test_confirms_an_honest_segment_with_a_proof_that_holds(market, segment):
     job = market.submitted()
     finding = judge(market).replay(job, segment, wall_seconds=60)
     assert finding.matches
@@ -67,14 +67,14 @@ def test_confirms_an_honest_segment_with_a_proof_that_holds(market, segment):  #
     assert commitment.merkle_verify(job.segment_root, finding.leaf, segment, SEGMENTS, finding.proof)
 
 
-def test_a_withheld_result_is_judged_with_one_segment(market):  # noqa: F811
+def test_a_withheld_result_is_judged_with_one_segment(market):
     """Attack 7 and 8: all judges continue from the initial state, agree, and run no more than one segment."""
     job = replace(market.submitted(), result_cid=Digest(bytes([9]) * 32))
     findings = [judge(market).replay(job, 2, wall_seconds=60) for _ in range(2)]
     assert not findings[0].matches and findings[0].leaf == findings[1].leaf
 
 
-def test_a_missing_result_is_waited_for_while_there_is_time(market):  # noqa: F811
+def test_a_missing_result_is_waited_for_while_there_is_time(market):
     job = replace(market.submitted(), result_cid=Digest(bytes([9]) * 32))
     with pytest.raises(TransientError, match="not there yet"):
         judge(market).replay(job, 2, wall_seconds=60, is_patient=True)
@@ -91,7 +91,7 @@ def refusing(code):
 
 
 @pytest.mark.parametrize("code", [10, 13])
-def test_rubbish_that_cannot_be_continued_is_judged_from_the_initial_state(market, code):  # noqa: F811
+def test_rubbish_that_cannot_be_continued_is_judged_from_the_initial_state(market, code):
     job = market.submitted(noise)
     replayer = Replayer(market.store, refusing(code), market.home / "judge")
     finding = replayer.replay(job, 2, wall_seconds=60)
@@ -100,26 +100,26 @@ def test_rubbish_that_cannot_be_continued_is_judged_from_the_initial_state(marke
     assert finding.leaf == judge(market).replay(withheld, 2, wall_seconds=60).leaf
 
 
-def test_a_crash_of_our_own_never_counts_against_the_seller(market):  # noqa: F811
+def test_a_crash_of_our_own_never_counts_against_the_seller(market):
     replayer = Replayer(market.store, refusing(139), market.home / "judge")
     with pytest.raises(JobFailed):
         replayer.replay(market.submitted(), 2, wall_seconds=60)
 
 
-def test_a_failure_of_its_own_is_no_finding(market):  # noqa: F811
+def test_a_failure_of_its_own_is_no_finding(market):
     job = market.submitted()
     with pytest.raises(JobFailed):
         judge(market, lambda run, emit: RunEnd.MEMORY).replay(job, 0, wall_seconds=60)
 
 
-def test_a_store_that_is_down_is_no_finding(market):  # noqa: F811
+def test_a_store_that_is_down_is_no_finding(market):
     job = market.submitted()
     market.store.reachable = False
     with pytest.raises(TransientError):
         judge(market).replay(job, 0, wall_seconds=60)
 
 
-def test_the_evidence_names_both_leaves_and_hides_the_trace(market):  # noqa: F811
+def test_the_evidence_names_both_leaves_and_hides_the_trace(market):
     finding = judge(market).replay(market.submitted(noise), 1, wall_seconds=60)
     evidence = json.loads(market.store.read(cid_from_digest(finding.evidence_cid, 0x55), limit=1 << 16))
     assert evidence["recomputed_leaf"] == finding.leaf.hex() != evidence["claimed_leaf"]
@@ -127,6 +127,6 @@ def test_the_evidence_names_both_leaves_and_hides_the_trace(market):  # noqa: F8
     assert evidence["distance"]["weights"] > 0
 
 
-def test_a_finding_survives_the_journal(market):  # noqa: F811
+def test_a_finding_survives_the_journal(market):
     finding = judge(market).replay(market.submitted(), 1, wall_seconds=60)
     assert Finding.from_json(json.loads(json.dumps(finding.to_json()))) == finding
