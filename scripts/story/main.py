@@ -160,6 +160,8 @@ def _report(story: Story, offered, job_ids: dict, books: Books) -> dict:
         "conserved": books.is_conserved,
         "recomputed_share": sum(job["segments_recomputed"] for job in jobs) / sold,
         "recomputed_share_honest": jobs[0]["segments_recomputed"] / jobs[0]["segments"],
+        # Loading the model included: the smaller the job, the dearer its audit.
+        "recomputed_cpu_share_honest": round(jobs[0]["recompute_cpu_seconds"] / jobs[0]["cpu_seconds"], 3),
         "wall_seconds": round(story.narrator.elapsed_seconds, 1),
         "sandbox": story.sandbox.runner.name,
         "versions": _versions(chain),
@@ -169,7 +171,7 @@ def _report(story: Story, offered, job_ids: dict, books: Books) -> dict:
 def _versions(chain) -> dict:
     names = ("computeswarm", "web3", "torch", "transformers", "peft", "safetensors")
     found = {name: importlib.metadata.version(name) for name in names}
-    return found | {"python": sys.version.split()[0], "node": chain.client.web3.client_version}
+    return found | {"python": sys.version.split()[0], "chain": chain.client.web3.client_version}
 
 
 def _close(story: Story, before: Books, after: Books, report: dict) -> None:
@@ -200,7 +202,8 @@ def _close(story: Story, before: Books, after: Books, report: dict) -> None:
     honest, cheat = report["jobs"]
     narrator.say(
         f"re-executed: {honest['segments_recomputed']} of {honest['segments']} segments of the honest job "
-        f"({report['recomputed_share_honest']:.1%}), "
+        f"({report['recomputed_share_honest']:.1%} of the steps, {report['recomputed_cpu_share_honest']:.1%} of the CPU "
+        f"time with loading the model), "
         f"{cheat['segments_recomputed']} of {cheat['segments']} of the cheat's"
     )
 
