@@ -202,8 +202,8 @@ def _close(story: Story, before: Books, after: Books, report: dict) -> None:
     honest, cheat = report["jobs"]
     narrator.say(
         f"re-executed: {honest['segments_recomputed']} of {honest['segments']} segments of the honest job "
-        f"({report['recomputed_share_honest']:.1%} of the steps, {report['recomputed_cpu_share_honest']:.1%} of the CPU "
-        f"time with loading the model), "
+        f"({report['recomputed_share_honest']:.1%} of the steps; with loading the model "
+        f"{report['recomputed_cpu_share_honest']:.1%} of the CPU time), "
         f"{cheat['segments_recomputed']} of {cheat['segments']} of the cheat's"
     )
 

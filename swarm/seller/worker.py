@@ -25,8 +25,8 @@ from swarm.errors import (
     UsageError,
 )
 from swarm.execution.inputs import InputCache, read_spec
-from swarm.execution.results import publish
-from swarm.execution.segments import Sandbox, execute
+from swarm.execution.results import Published, publish
+from swarm.execution.segments import Execution, Sandbox, execute
 from swarm.journal import Journal
 from swarm.log import Log
 from swarm.protocol.hardware import class_number
@@ -39,6 +39,7 @@ from swarm.workloads.spec import LoraSpec, segments_of
 log = Log("swarm.worker")
 KIND = "work"
 _LOOK_AGAIN_SECONDS = 60
+_PUBLISH_RETRY_SECONDS = 3
 _PASSING = ("NotEnoughJudges", "InsufficientStake", "NotAuthorised")
 
 
@@ -237,9 +238,19 @@ class Worker:
             wall_seconds=round(execution.wall_seconds, 1),
             cpu_seconds=round(execution.cpu_seconds, 1),
         )
-        published = publish(self._store, job.job_id, execution.products, workspace / "staging")
+        published = self._publish(job, execution, workspace)
         self._write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
         log.info("result_published", job_id=job.job_id, cid=published.result_cid)
+
+    def _publish(self, job: Job, execution: Execution, workspace: Path) -> Published:
+        """Publishes, waiting for a store that is away: work that is done is never done again for that."""
+        while True:
+            try:
+                return publish(self._store, job.job_id, execution.products, workspace / "staging")
+            except TransientError as error:
+                log.warning("waiting_to_publish", job_id=job.job_id, reason=str(error))
+                if self._stop_run.wait(_PUBLISH_RETRY_SECONDS) or self._chain.client.now() > job.deadline:
+                    raise
 
     def _submit(self, job: Job, work: Work) -> None:
         result, root = Digest(bytes.fromhex(work.result_cid)), Digest(bytes.fromhex(work.segment_root))

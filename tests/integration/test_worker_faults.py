@@ -115,6 +115,24 @@ def test_a_chain_that_stops_answering_is_waited_for(ready):
     assert process.poll() is None
 
 
+def test_a_store_that_stops_answering_is_waited_for_and_nothing_is_done_twice(ready):
+    market, job_id = ready
+    worker(market)
+    wait_for(lambda: market.events("sally", "job_started"), timeout_seconds=120, what="the run")
+    devnet = market.processes[0]
+    os.kill(devnet.pid, signal.SIGSTOP)  # the content gateway lives in this process, the chain does not
+    try:
+        wait_for(lambda: market.events("sally", "waiting_to_publish"), timeout_seconds=300, what="the worker to notice")
+    finally:
+        os.kill(devnet.pid, signal.SIGCONT)
+    wait_for(
+        lambda: market.chain.escrow.job(job_id).status is JobStatus.SUBMITTED,
+        timeout_seconds=240,
+        what="the submission",
+    )
+    assert len(market.events("sally", "job_executed")) == 1
+
+
 def test_too_little_stake_is_said_and_nothing_is_lost(process_market, chats):
     market = process_market
     market.seat_judges()
