@@ -80,6 +80,15 @@ def test_a_missing_result_is_waited_for_while_there_is_time(market):
         judge(market).replay(job, 2, wall_seconds=60, is_patient=True)
 
 
+def test_a_single_segment_is_confirmed_even_when_the_result_is_withheld(market):
+    """The root is the leaf: an honest judge must not deny what it can prove."""
+    job = market.submitted()
+    finding = judge(market).replay(job, 0, wall_seconds=60)
+    withheld = replace(job, segments=1, segment_root=finding.leaf, result_cid=Digest(bytes([9]) * 32))
+    again = judge(market).replay(withheld, 0, wall_seconds=60)
+    assert again.matches and again.proof == ()
+
+
 def refusing(code):
     """A program that cannot continue from anything but the initial state."""
 
