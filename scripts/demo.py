@@ -8,6 +8,7 @@ Needs Python 3.11+ and the package registries; makes its own environments (see s
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def main() -> None:
     from scripts import environment
 
     try:
-        set_up(environment)
+        set_up(environment, with_image=options.sandbox != "process")
     except environment.SetupFailed as error:
         sys.exit(f"error: {error}")
     if options.setup_only:
@@ -38,12 +39,16 @@ def main() -> None:
     os.execve(python, [python, "-m", "scripts.story.main", *passed_on], environment.node_env() | _quiet())
 
 
-def set_up(environment) -> None:
+def set_up(environment, *, with_image: bool) -> None:
     """Everything the story needs; a second run only compares digests."""
     os.chdir(environment.ROOT)
     environment.ensure_packages()
     environment.ensure_node_packages("chain")
     environment.ensure_model()
+    if with_image:
+        # Without an engine or a base image the story says why and goes on with processes.
+        with contextlib.suppress(environment.SetupFailed):
+            environment.ensure_job_image()
 
 
 def _quiet() -> dict[str, str]:
