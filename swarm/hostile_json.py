@@ -18,14 +18,15 @@ _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 def parse(data: bytes | str, *, max_depth: int = MAX_DEPTH) -> Any:
     """The value. Raises ValueError for what is not UTF-8, not JSON, or nested deeper than `max_depth`."""
     text = data.decode("utf-8") if isinstance(data, bytes) else data
-    _refuse_depth(text, max_depth)
+    refuse_depth(text, max_depth=max_depth)
     try:
         return json.loads(text)
     except RecursionError as error:
         raise ValueError("too many brackets") from error
 
 
-def _refuse_depth(text: str, max_depth: int) -> None:
+def refuse_depth(text: str, *, max_depth: int = MAX_DEPTH) -> None:
+    """Raises ValueError when brackets outside double quotes nest deeper than `max_depth`."""
     if text.count("[") + text.count("{") <= max_depth:
         return
     depth = 0

@@ -27,6 +27,7 @@ from swarm.workloads.segments import segment_count
 
 MAX_SPEC_BYTES = 1 << 20
 MAX_DEPTH = 16
+MAX_INDENT = 128
 MAX_SEGMENTS = 1024  # the depth of the Merkle tree is bounded on chain
 
 IPFS = re.compile(r"ipfs://baf(?:ybei|krei)[a-z2-7]{52}")
@@ -175,7 +176,9 @@ def load_spec(path: Path) -> LoraSpec:
     from ruamel.yaml.error import YAMLError
 
     try:
-        mapping = YAML(typ="safe", pure=True).load(_bounded(path).decode("utf-8"))
+        text = _bounded(path).decode("utf-8")
+        _refuse_deep(text)
+        mapping = YAML(typ="safe", pure=True).load(text)
     except UnicodeDecodeError as error:
         raise SpecError(f"{path.name}: not UTF-8 at byte {error.start + 1}") from error
     except YAMLError as error:
@@ -245,3 +248,9 @@ def _yaml_refusal(error: Exception) -> str:
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     return f"line {mark.line + 1}: {problem}" if mark and problem else "not YAML"
 
+
+def _refuse_deep(text: str) -> None:
+    """The YAML parser recurses once a level, in quadratic time where the recursion limit lets it."""
+    hostile_json.refuse_depth(text)
+    if any(len(line) - len(line.lstrip(" -")) > MAX_INDENT for line in text.splitlines()):
+        raise ValueError(f"indented by more than {MAX_INDENT}")
