@@ -43,6 +43,7 @@ def run(arguments: argparse.Namespace) -> dict:
     key = _unlock(arguments.keystore, arguments.passphrase_file)
     # Brownie's own records of earlier deployments make it refuse a chain that began anew; ours is what `--out` names.
     shutil.rmtree(ROOT / "build" / "brownie" / "deployments", ignore_errors=True)
+    (ROOT / "build" / "brownie").mkdir(parents=True, exist_ok=True)
     contracts = brownie.project.load(ROOT, "Contracts")
     _connect(arguments.rpc)
     parameters = _parameters(arguments.parameters, genesis=brownie.chain[-1].timestamp)

@@ -78,6 +78,8 @@ def ensure_job_image() -> None:
 
 def brownie_test(extra: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Command and environment of Brownie's own test runner: our solc, our anvil, `.venv`'s Node."""
+    # Brownie makes its folders, but not their parents.
+    (ROOT / "build" / "brownie").mkdir(parents=True, exist_ok=True)
     anvil = next((ROOT / "tools" / "chain" / "node_modules" / "@foundry-rs").glob("anvil-*/bin"))
     path = f"{CONTRACTS_VENV / 'bin'}:{anvil}:{node_env()['PATH']}"
     env = os.environ | {"PATH": path, "SOLCX_BINARY_PATH": str(ROOT / "scripts" / "solc_wrapper")}
