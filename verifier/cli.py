@@ -111,12 +111,21 @@ def show(context: Context, job: str) -> None:
         "segment": case.segment,
         "judge": f"slot {case.judge}" if case.judge else "none",
         "denied": any(case.denied_leaf),
+        "ruling": _ruling(chain, job_id),
         "replacements": case.replacements,
         "deadline": case.deadline,
     }
     for slot_id in case.committee:
         facts[f"member_slot_{slot_id}"] = _seat_text(chain.court.seat(job_id, slot_id))
     context.screen.facts(facts, essence="case")
+
+
+def _ruling(chain, job_id) -> str | None:
+    """The court's outcome in one word, once there is one."""
+    from swarm.protocol.types import Ruling
+
+    found = chain.court.events("Ruled", job_id, from_block=chain.network.deployment_block)
+    return Ruling(found[-1]["args"]["ruling"]).name.lower() if found else None
 
 
 def _seat_text(seat) -> str:

@@ -31,7 +31,7 @@ class Screen:
         else:
             width = max((len(name) for name in facts), default=0)
             for name, value in facts.items():
-                click.echo(f"{name.replace('_', ' '):<{width}}  {'' if value is None else value}")
+                click.echo(f"{name.replace('_', ' '):<{width}}  {'-' if value is None else value}")
 
     def table(self, rows: Sequence[Mapping[str, Any]], *, essence: str, empty: str) -> None:
         """Many things: a row each; `empty` says why there are none."""
