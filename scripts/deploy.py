@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from swarm.errors import SwarmError, UsageError  # noqa: E402
-from swarm.protocol.parameters import DeploymentParameters  # noqa: E402
+from swarm.protocol.parameters import EVMNET_CHAIN_HASH, EVMNET_KEY, DeploymentParameters  # noqa: E402
 
 NETWORK = "swarm-deployment"
 
@@ -73,6 +73,7 @@ def deploy(contracts, account, parameters: DeploymentParameters, *, token: str |
         "deployment_block": block,
         "token": str(token),
         **{name: contract.address for name, contract in addresses.items()},
+        "drand_chain_hash": EVMNET_CHAIN_HASH if parameters.beacon_key == EVMNET_KEY else "",
         "parameters": parameters.to_json(),
     }
 

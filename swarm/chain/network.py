@@ -27,12 +27,12 @@ class Network:
     """Addresses and endpoints. `deployment_block` is where the contracts' events begin."""
 
     chain_id: int
-    rpc_url: str
     token: Address
     vault: Address
     beacon: Address
     court: Address
     escrow: Address
+    rpc_url: str = ""  # may carry a key of one's own, so a deployment's record leaves it out
     deployment_block: int = 0
     drand_urls: tuple[str, ...] = ()
     drand_chain_hash: str = ""
@@ -73,6 +73,8 @@ class Chain:
     """One network's contracts, typed. Constructing it asks nothing of the endpoint; `check` does."""
 
     def __init__(self, network: Network, *, client: ChainClient | None = None) -> None:
+        if not network.rpc_url:
+            raise UsageError("the network file names no RPC address", hint="give --rpc-url, or SWARM_RPC_URL")
         self.network = network
         self.client = client or ChainClient(network.rpc_url)
         self.token = Token(self.client, network.token)

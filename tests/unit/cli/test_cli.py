@@ -93,6 +93,13 @@ def test_refuses_an_rpc_that_is_down(run, tmp_path):
     assert code == 8 and "does not answer" in err and one_line(err)
 
 
+def test_refuses_a_network_without_an_rpc_address(run, tmp_path):
+    contracts = {name: "0x" + "11" * 20 for name in ("token", "vault", "beacon", "court", "escrow")}
+    (tmp_path / "network.json").write_text(json.dumps({"chain_id": 10} | contracts))
+    code, _, err = run("swarm", "job", "list", "--network", str(tmp_path / "network.json"))
+    assert code == 2 and "--rpc-url" in err and one_line(err)
+
+
 def test_refuses_a_network_file_that_is_none(run, tmp_path):
     (tmp_path / "network.json").write_text("[]")
     code, _, err = run("swarm", "job", "list", "--network", str(tmp_path / "network.json"))
