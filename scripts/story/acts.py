@@ -18,7 +18,7 @@ from swarm.errors import SwarmError
 from swarm.execution.evaluation import Evaluation, evaluate
 from swarm.execution.segments import Sandbox
 from swarm.protocol.hardware import class_number
-from swarm.protocol.types import Amount, Job, JobId, JobStatus
+from swarm.protocol.types import Job, JobId, JobStatus
 from swarm.storage.embedded import EmbeddedStore
 from swarm.units import format_amount, parse_amount
 from swarm.workloads.spec import LoraSpec
@@ -201,10 +201,6 @@ def pull(story: Story, job_id: JobId) -> Pulled:
     """The buyer downloads the adapter and checks it against the commitment."""
     target = story.stage.directory / "adapter"
     return pull_adapter(_store(story, BUYER), story.chain.escrow.job(job_id), target)
-
-
-def price_of(offered: Offer) -> Amount:
-    return offered.terms.price
 
 
 def _store(story: Story, name: str) -> EmbeddedStore:

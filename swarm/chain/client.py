@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from contextlib import contextmanager
 from typing import Any
 
@@ -163,15 +162,3 @@ def _revert_data(error: Exception) -> bytes:
         if isinstance(data, bytes):
             return data
     return b""
-
-
-def retry(action: Callable[[], Any], *, times: int = 3, stop: threading.Event | None = None) -> Any:
-    """Runs `action` again after transient errors, waiting longer each time; the last error is raised."""
-    pause = stop or threading.Event()
-    for attempt in range(times):
-        try:
-            return action()
-        except TransientError:
-            if attempt == times - 1 or pause.wait(2**attempt):
-                raise
-    raise AssertionError("unreachable")
