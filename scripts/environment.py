@@ -3,7 +3,8 @@
 
     .venv             the packages, job programs, Node
     .venv-contracts   Brownie, which pins 83 exact versions and so lives apart
-    tools/*/node_modules   anvil (chain), solc and libraries (contracts), IPFS peers for tests (ipfs)
+    .venv-slither     Slither, which pins another web3
+    tools/*/node_modules   anvil (chain), solc and libraries (contracts), forge (forge), IPFS peers for tests (ipfs)
 
 Every step is stamped with the digest of its inputs, so that a second run only compares digests.
 """
@@ -84,6 +85,21 @@ def brownie_test(extra: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     path = f"{CONTRACTS_VENV / 'bin'}:{anvil}:{node_env()['PATH']}"
     env = os.environ | {"PATH": path, "SOLCX_BINARY_PATH": str(ROOT / "scripts" / "solc_wrapper")}
     return [str(CONTRACTS_VENV / "bin" / "brownie"), "test", "tests/contracts", *extra], env
+
+
+def forge_test(extra: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of the invariant tests."""
+    return [python(), "scripts/invariants.py", *extra], forge_env()
+
+
+def forge_env() -> dict[str, str]:
+    """The environment with our forge and `.venv`'s Node (for our solc) first on PATH."""
+    folders = sorted((ROOT / "tools" / "forge" / "node_modules" / "@foundry-rs").glob("forge-*/bin"))
+    if not folders:
+        raise SetupFailed("forge is missing: python3 scripts/test.py invariants installs it")
+    # Forge reads its settings from the environment too: only those of foundry.toml may count.
+    env = {name: value for name, value in node_env().items() if not name.startswith(("FOUNDRY_", "DAPP_"))}
+    return env | {"PATH": f"{folders[0]}:{env['PATH']}"}
 
 
 def node_env() -> dict[str, str]:

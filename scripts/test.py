@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Sets up its own environments and runs the tests: all of them, or unit, contracts, integration, structure.
+"""Sets up its own environments and runs the tests: all of them, or the suites that are named.
 
-Further arguments after `--` go to pytest, for instance: python3 scripts/test.py unit -- -k commitment
+structure   rules of the repository        invariants   random calls to the contracts (forge)
+unit        Python without a chain         contracts    every call of the contracts (Brownie)
+integration programs, stores, containers
+
+Further arguments after `--` go to the runner, for instance: python3 scripts/test.py unit -- -k commitment
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-SUITES = ("structure", "unit", "contracts", "integration")
+SUITES = ("structure", "unit", "invariants", "contracts", "integration")
 
 
 def main() -> None:
@@ -60,8 +64,10 @@ def _set_up(environment, wanted: list[str]) -> list[Callable[[], None]]:
     """Sets up what is quick; returns the slow steps that only the integration tests need."""
     environment.ensure_packages()
     environment.ensure_node_packages("chain")
-    if {"contracts", "structure"} & set(wanted):
+    if {"contracts", "invariants", "structure"} & set(wanted):
         environment.ensure_node_packages("contracts")
+    if "invariants" in wanted:
+        environment.ensure_node_packages("forge")
     if "contracts" in wanted:
         environment.ensure_contract_packages()
     if "integration" not in wanted:
@@ -74,6 +80,8 @@ def _run(environment, suite: str, extra: list[str]) -> bool:
     start = time.monotonic()
     if suite == "contracts":
         command, env = environment.brownie_test(extra)
+    elif suite == "invariants":
+        command, env = environment.forge_test(extra)
     else:
         command = [environment.python(), "-m", "pytest", f"tests/{suite}", "-q", *extra]
         env = environment.node_env()
