@@ -3,7 +3,7 @@
 
     .venv             the packages, job programs, Node
     .venv-contracts   Brownie, which pins 83 exact versions and so lives apart
-    .venv-slither     Slither, which pins another web3
+    .venv-slither     Slither, which wants an older web3
     tools/*/node_modules   anvil (chain), solc and libraries (contracts), forge (forge), IPFS peers for tests (ipfs)
 
 Every step is stamped with the digest of its inputs, so that a second run only compares digests.
@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 CONTRACTS_VENV = ROOT / ".venv-contracts"
+SLITHER_VENV = ROOT / ".venv-slither"
 CACHE = ROOT / ".cache"
 MODEL = CACHE / "models" / "SmolLM2-135M-Instruct"
 CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
@@ -49,6 +50,12 @@ def ensure_contract_packages() -> None:
     """`.venv-contracts` with Brownie."""
     requirements = ROOT / "requirements" / "contracts.txt"
     _ensure_venv(CONTRACTS_VENV, [requirements], [["-r", str(requirements)]], "Brownie")
+
+
+def ensure_slither() -> None:
+    """`.venv-slither` with Slither."""
+    requirements = ROOT / "requirements" / "slither.txt"
+    _ensure_venv(SLITHER_VENV, [requirements], [["-r", str(requirements)]], "Slither")
 
 
 def ensure_node_packages(tool: str) -> None:

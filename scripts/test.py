@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Sets up its own environments and runs the tests: all of them, or the suites that are named.
 
-structure   rules of the repository        invariants   random calls to the contracts (forge)
-unit        Python without a chain         contracts    every call of the contracts (Brownie)
-integration programs, stores, containers
+structure    rules of the repository
+unit         Python without a chain
+slither      static analysis of the contracts
+invariants   random calls to the contracts (forge)
+contracts    every call of the contracts (Brownie)
+integration  programs, stores and containers together
 
 Further arguments after `--` go to the runner, for instance: python3 scripts/test.py unit -- -k commitment
 """
@@ -23,7 +26,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-SUITES = ("structure", "unit", "invariants", "contracts", "integration")
+SUITES = ("structure", "unit", "slither", "invariants", "contracts", "integration")
 
 
 def main() -> None:
@@ -64,10 +67,12 @@ def _set_up(environment, wanted: list[str]) -> list[Callable[[], None]]:
     """Sets up what is quick; returns the slow steps that only the integration tests need."""
     environment.ensure_packages()
     environment.ensure_node_packages("chain")
-    if {"contracts", "invariants", "structure"} & set(wanted):
+    if {"contracts", "invariants", "slither", "structure"} & set(wanted):
         environment.ensure_node_packages("contracts")
-    if "invariants" in wanted:
+    if {"invariants", "slither"} & set(wanted):
         environment.ensure_node_packages("forge")
+    if "slither" in wanted:
+        environment.ensure_slither()
     if "contracts" in wanted:
         environment.ensure_contract_packages()
     if "integration" not in wanted:
@@ -82,6 +87,8 @@ def _run(environment, suite: str, extra: list[str]) -> bool:
         command, env = environment.brownie_test(extra)
     elif suite == "invariants":
         command, env = environment.forge_test(extra)
+    elif suite == "slither":
+        command, env = [environment.python(), "scripts/slither.py", *extra], environment.node_env()
     else:
         command = [environment.python(), "-m", "pytest", f"tests/{suite}", "-q", *extra]
         env = environment.node_env()
