@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from swarm.protocol import money
 from swarm.protocol.types import JobStatus
 
 DEAD = "0x000000000000000000000000000000000000dEaD"
-_JOB_WORDS = 17
+_STAKED = (JobStatus.RUNNING, JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT, JobStatus.CHALLENGED)
 
 
 class Books:
@@ -20,31 +19,42 @@ class Books:
     def check(self) -> None:
         """Asserts conservation and solvency (invariants 1, 2, 3, 4)."""
         world, people = self._world, self._people()
-        token, vault, escrow = (str(c) for c in (world.token, world.vault, world.escrow))
-        holders = [*people, vault, escrow, DEAD, str(world.court), str(world.beacon), token]
+        token, vault, escrow, bench = (str(c) for c in (world.token, world.vault, world.escrow, world.bench))
+        penniless = [str(c) for c in (world.bench, world.ballots, world.court, world.beacon, world.reputation)]
+        slashers = (escrow, bench, str(world.deployer))
+        holders = [*people, vault, escrow, DEAD, token, *penniless]
         reads = [(token, "totalSupply()", [], [])]
         reads += [(token, "balanceOf(address)", ["address"], [holder]) for holder in holders]
         reads += [(vault, "freeStakeOf(address)", ["address"], [person]) for person in people]
         reads += [
             (vault, "lockedBy(address,address)", ["address", "address"], [person, slasher])
+            for slasher in slashers
             for person in people
-            for slasher in (escrow, str(world.court), str(world.deployer))
         ]
         reads += [(escrow, "creditOf(address)", ["address"], [person]) for person in people]
         reads += [(escrow, name, [], []) for name in ("pool()", "burnable()", "jobCount()")]
+        reads += [(bench, "slotCount()", [], [])]
         supply, *rest = world.rpc.read_all(reads)
         balances = dict(zip(holders, rest, strict=False))
         rest = rest[len(holders) :]
         n = len(people)
-        free, locks, credits = rest[:n], rest[n : 4 * n], rest[4 * n : 5 * n]
-        pool, burnable, jobs = rest[5 * n :]
+        free, by_escrow, by_bench, by_deployer, credits = (rest[i * n : (i + 1) * n] for i in range(5))
+        pool, burnable, jobs, slots = rest[5 * n :]
 
         assert sum(balances.values()) == supply, "tokens were created or lost"
-        assert balances[vault] == sum(free) + sum(locks) + self._unbonding(people), "the vault does not hold its stakes"
-        held, collateral = self._jobs(jobs)
-        assert balances[escrow] == held + pool + burnable + sum(credits), "the escrow does not hold what it owes"
-        assert sum(locks[0::3]) == collateral, "locked collateral is not that of live jobs"
-        assert balances[str(world.court)] == balances[str(world.beacon)] == 0
+        locked = sum(by_escrow) + sum(by_bench) + sum(by_deployer)
+        assert balances[vault] == sum(free) + locked + self._unbonding(people), "the vault does not hold its stakes"
+        live = [world.job(job_id) for job_id in range(1, jobs + 1)]
+        bonds = sum(world.ledger.bonds.get(job.job_id, 0) for job in live)
+        owed = sum(job.held for job in live) + pool + burnable + sum(credits) + bonds
+        assert balances[escrow] == owed, "the escrow does not hold what it owes"
+        assert all(job.held == 0 for job in live if job.status.is_final), "a job that has ended holds tokens"
+        collateral = sum(job.collateral for job in live if job.status in _STAKED)
+        assert sum(by_escrow) == collateral, "locked collateral is not that of live jobs"
+        assert dict(zip(people, by_bench, strict=True)) == self._slot_bonds(people, slots), (
+            "a slot's bond is not locked"
+        )
+        assert all(balances[contract] == 0 for contract in penniless)
 
     def wealth(self) -> dict[str, int]:
         """What everybody owns by role (wallet, stake, credit), the escrow's pool, and what is to be burned."""
@@ -62,12 +72,13 @@ class Books:
     def gains(self, before: dict[str, int]) -> dict[str, int]:
         """Who has more or less than before; whoever has the same is left out."""
         now = self.wealth()
-        return {name: now[name] - before[name] for name in now if now[name] != before[name]}
+        return {name: now[name] - before.get(name, 0) for name in now if now[name] != before.get(name, 0)}
 
     def names(self) -> dict[str, str]:
         world = self._world
         people = {str(world.buyer): "buyer", str(world.seller): "seller", str(world.stranger): "stranger"}
-        return people | {str(judge): f"judge {i}" for i, judge in enumerate(world.judges)}
+        people |= {str(judge): f"judge {i}" for i, judge in enumerate(world.judges)}
+        return people | {str(other): f"other {i}" for i, other in enumerate(self.others)}
 
     def _people(self) -> list[str]:
         world = self._world
@@ -82,17 +93,18 @@ class Books:
             for person, count in zip(people, counts, strict=True)
             for i in range(count)
         ]
-        return sum(self._world.rpc.read_all(reads)) if reads else 0
+        return sum(self._world.rpc.read_all(reads))
 
-    def _jobs(self, count: int) -> tuple[int, int]:
-        """What live jobs hold in the escrow, and the collateral of those that have a seller at stake."""
-        held = collateral = 0
-        for job_id in range(1, count + 1):
-            job = self._world.job(job_id)
-            status = JobStatus(job["status"])
-            if status.is_final:
-                continue
-            fee = money.judge_fee(job["price"], job["segments"], self._world.params.fee_min)
-            held += job["price"] + (0 if job["audited"] else money.max_levy(fee))
-            collateral += job["collateral"]
-        return held, collateral
+    def _slot_bonds(self, people: list[str], slots: int) -> dict[str, int]:
+        """What is left of the bonds of everybody's slots. Asserts that none promises more than it has."""
+        bench, ids = str(self._world.bench), range(1, slots + 1)
+        reads = [(bench, "bondOf(uint32)", ["uint32"], [slot_id]) for slot_id in ids]
+        reads += [(bench, "ownerOf(uint32)", ["uint32"], [slot_id]) for slot_id in ids]
+        answers = self._world.rpc.read_words(reads)
+        bonds = dict.fromkeys(people, 0)
+        owners = {int(person, 16): person for person in people}
+        for (left, reserved, cases), (owner,) in zip(answers[:slots], answers[slots:], strict=True):
+            assert reserved <= left and (cases > 0) == (reserved > 0), "a slot promises what it does not have"
+            if owner:
+                bonds[owners[owner]] += left
+        return bonds

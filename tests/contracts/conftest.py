@@ -26,6 +26,5 @@ def market():
 @pytest.fixture
 def world(market):
     """The market as it opened. The chain goes back after the test."""
-    snapshot = market.rpc.call("evm_snapshot")
-    yield market
-    market.rpc.call("evm_revert", snapshot)
+    with market.kept():
+        yield market

@@ -34,12 +34,19 @@ class Rpc:
 
     def read_all(self, reads: list[tuple[str, str, list, list]]) -> list[int]:
         """Many views in one request: (address, signature, argument types, arguments) → first word of each answer."""
+        return [answer[0] for answer in self.read_words(reads)]
+
+    def read_words(self, reads: list[tuple[str, str, list, list]]) -> list[list[int]]:
+        """The same, all words of each answer."""
+        if not reads:
+            return []
         body = [
             {"jsonrpc": "2.0", "id": i, "method": "eth_call", "params": [{"to": to, "data": _data(*what)}, "latest"]}
             for i, (to, *what) in enumerate(reads)
         ]
         answers = self._session.post(self._url, json=body, timeout=60).json()
-        return [int(entry["result"][:66], 16) for entry in sorted(answers, key=lambda entry: entry["id"])]
+        results = [bytes.fromhex(entry["result"][2:]) for entry in sorted(answers, key=lambda entry: entry["id"])]
+        return [[int.from_bytes(raw[at : at + 32]) for at in range(0, len(raw), 32)] for raw in results]
 
     def send(self, sender: str, to: str | None, data: str) -> dict:
         """Mines one transaction and returns its receipt, whatever became of it."""
@@ -61,6 +68,15 @@ class Rpc:
     def next_at(self, timestamp: int) -> None:
         """The next transaction will be mined at exactly this time."""
         self.call("evm_setNextBlockTimestamp", hex(timestamp))
+
+
+def _plain(value: object) -> object:
+    """Words as bytes, whichever way the decoder writes them; lists as tuples."""
+    if isinstance(value, list | tuple):
+        return tuple(_plain(item) for item in value)
+    if isinstance(value, str) and value.startswith("0x") and len(value) == 66:
+        return bytes.fromhex(value[2:])
+    return bytes(value) if isinstance(value, bytes) else value
 
 
 def _data(signature: str, types: list, arguments: list) -> str:
@@ -105,7 +121,9 @@ class Codec:
     def done(self, receipt: dict) -> Done:
         decoded = decode_logs(receipt["logs"], self._topics, allow_undecoded=True)
         events = [
-            (log["name"], {item["name"]: item["value"] for item in log["data"]}) for log in decoded if log["decoded"]
+            (log["name"], {item["name"]: _plain(item["value"]) for item in log["data"]})
+            for log in decoded
+            if log["decoded"]
         ]
         return Done(int(receipt["gasUsed"], 16), events)
 
