@@ -84,14 +84,20 @@ def ensure_job_image() -> None:
         step("job image (built once, some minutes)", [python(), "scripts/build_image.py"])
 
 
-def brownie_test(extra: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Command and environment of Brownie's own test runner: our solc, our anvil, `.venv`'s Node."""
+def brownie_test(
+    extra: Sequence[str], *, root: Path = ROOT, tests: Sequence[str] = ("",)
+) -> tuple[list[str], dict[str, str]]:
+    """Command and environment of Brownie's own test runner: our solc, our anvil, `.venv`'s Node.
+
+    `tests` are files of tests/contracts, by default the whole folder; `root` may be a copy of this checkout.
+    """
     # Brownie makes its folders, but not their parents.
-    (ROOT / "build" / "brownie").mkdir(parents=True, exist_ok=True)
+    (root / "build" / "brownie").mkdir(parents=True, exist_ok=True)
     anvil = next((ROOT / "tools" / "chain" / "node_modules" / "@foundry-rs").glob("anvil-*/bin"))
     path = f"{CONTRACTS_VENV / 'bin'}:{anvil}:{node_env()['PATH']}"
     env = os.environ | {"PATH": path, "SOLCX_BINARY_PATH": str(ROOT / "scripts" / "solc_wrapper")}
-    return [str(CONTRACTS_VENV / "bin" / "brownie"), "test", "tests/contracts", *extra], env
+    files = [str(Path("tests/contracts") / name) for name in tests]
+    return [str(CONTRACTS_VENV / "bin" / "brownie"), "test", *files, *extra], env
 
 
 def forge_test(extra: Sequence[str]) -> tuple[list[str], dict[str, str]]:

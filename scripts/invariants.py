@@ -15,11 +15,13 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SUITES = "tests/invariants"
 COUNTS = "build/forge/counts"
+NOTHING_RAN = "forge ran no test"
 
 
 def main() -> None:
@@ -32,40 +34,49 @@ def main() -> None:
         sys.exit("\n".join(f"error: {fault}" for fault in faults))
 
 
-def play(root: Path, *, runs: int | None = None, extra: list[str] | None = None) -> list[str]:
-    """Runs forge in `root` and prints what each campaign did. Returns what is wrong, one text each; none is good."""
+def play(
+    root: Path,
+    *,
+    runs: int | None = None,
+    extra: list[str] | None = None,
+    shrink: bool = True,
+    say: Callable[[str], None] = print,
+) -> list[str]:
+    """Runs forge in `root` and says what each campaign did. Returns what is wrong, one text each; none is good."""
     counts = root / COUNTS
     shutil.rmtree(counts, ignore_errors=True)
     counts.mkdir(parents=True)
     config = json.loads(_forge(root, ["config", "--json"]).stdout)
     usual = config["invariant"]["runs"]
     runs = runs or usual
-    settings = ["--fuzz-runs", str(runs)] if runs != usual else []
-    result = _forge(root, ["test", "--json", *settings, *(extra or [])], runs=runs)
+    settings = {"FOUNDRY_INVARIANT_RUNS": str(runs), "FOUNDRY_FUZZ_RUNS": str(runs)}
+    if not shrink:
+        settings["FOUNDRY_INVARIANT_SHRINK_RUN_LIMIT"] = "0"
+    result = _forge(root, ["test", "--json", *(extra or [])], settings)
     suites = _results(result.stdout)
     if not suites:
-        return [f"forge ran no test: {(result.stdout + result.stderr).strip()[-4000:]}"]
+        return [f"{NOTHING_RAN}: {(result.stdout + result.stderr).strip()[-4000:]}"]
     faults = [
         fault
         for suite, tests in suites.items()
         for name, test in tests.items()
-        for fault in _faults(f"{suite.split(':')[-1]}.{name}", test, runs, runs * config["invariant"]["depth"])
+        for fault in _faults(f"{suite.split(':')[-1]}.{name}", test, runs, runs * config["invariant"]["depth"], say)
     ]
     if not extra:
         faults += _missing(root, suites)
     if runs >= usual and not faults:
-        faults += _idle(suites, counts)
+        faults += _idle(suites, counts, say)
     if result.returncode and not faults:
         faults.append(f"forge failed: {result.stderr.strip()[-2000:]}")
     return faults
 
 
-def _forge(root: Path, arguments: list[str], runs: int | None = None) -> subprocess.CompletedProcess[str]:
+def _forge(
+    root: Path, arguments: list[str], settings: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     from scripts import environment
 
-    env = environment.forge_env()
-    if runs is not None:
-        env["FOUNDRY_INVARIANT_RUNS"] = str(runs)
+    env = environment.forge_env() | (settings or {})
     return subprocess.run(["forge", *arguments], cwd=root, env=env, capture_output=True, text=True)
 
 
@@ -81,13 +92,13 @@ def _results(stdout: str) -> dict[str, dict]:
     return suites
 
 
-def _faults(name: str, test: dict, runs: int, calls: int) -> list[str]:
+def _faults(name: str, test: dict, runs: int, calls: int, say: Callable[[str], None] = print) -> list[str]:
     """What is wrong with one test. A campaign that stopped early or never began is wrong too."""
     if test["status"] != "Success":
         return [f"{name}: {test['reason']}{_sequence(test)}"]
     kind, facts = next(iter(test["kind"].items()))
     done = facts.get("runs", 1)
-    print(f"  {name}: {done} runs, {facts.get('calls', done)} calls, {test['duration']}")
+    say(f"  {name}: {done} runs, {facts.get('calls', done)} calls, {test['duration']}")
     if kind == "Invariant" and (facts["runs"], facts["calls"]) != (runs, calls):
         return [f"{name}: {facts['runs']} runs and {facts['calls']} calls, not {runs} and {calls}"]
     if kind == "Fuzz" and facts["runs"] < runs:
@@ -109,7 +120,7 @@ def _missing(root: Path, suites: dict[str, dict]) -> list[str]:
     return [f"{name} was not played" for name in sorted(meant - played)] or ([] if meant else ["there is no suite"])
 
 
-def _idle(suites: dict[str, dict], counts: Path) -> list[str]:
+def _idle(suites: dict[str, dict], counts: Path, say: Callable[[str], None] = print) -> list[str]:
     """What a handler meant to do and never did in a whole campaign: an invariant over it would say nothing."""
     faults = []
     files = sorted(counts.iterdir())
@@ -118,7 +129,7 @@ def _idle(suites: dict[str, dict], counts: Path) -> list[str]:
         for line in file.read_text().splitlines():
             deed, number = line.rsplit(" ", 1)
             total[deed] += int(number)
-        print(f"  {file.name}: " + ", ".join(f"{deed} {number}" for deed, number in total.items()))
+        say(f"  {file.name}: " + ", ".join(f"{deed} {number}" for deed, number in total.items()))
         faults += [f"{file.name}: {deed!r} never happened" for deed, number in total.items() if number == 0]
     campaigns = sum("Invariant" in next(iter(test["kind"])) for tests in suites.values() for test in tests.values())
     return faults if files or not campaigns else ["no campaign counted its deeds"]

@@ -17,6 +17,7 @@ contract HostileToken {
     Mood public mood;
     mapping(address account => uint256) public balanceOf;
     mapping(address owner => mapping(address spender => uint256)) public allowance;
+    mapping(address owner => uint256) public nonces;
     uint256 public totalSupply;
     address public guest; // who acts while a transfer is under way
     address public target;
@@ -25,6 +26,7 @@ contract HostileToken {
     bool public reentrySucceeded;
 
     error Unwilling();
+    error WrongPermit();
 
     function setMood(Mood mood_) external {
         mood = mood_;
@@ -43,6 +45,19 @@ contract HostileToken {
     function approve(address spender, uint256 amount) external returns (bool) {
         allowance[msg.sender][spender] = amount;
         return true;
+    }
+
+    /// @notice As ERC-2612 has it, but what `permitFor` returns stands for the signature.
+    function permit(address owner, address spender, uint256 value, uint256 deadline, uint8, bytes32 r, bytes32)
+        external
+    {
+        require(r == permitFor(owner, spender, value, deadline), WrongPermit());
+        ++nonces[owner];
+        allowance[owner][spender] = value;
+    }
+
+    function permitFor(address owner, address spender, uint256 value, uint256 deadline) public view returns (bytes32) {
+        return keccak256(abi.encode(owner, spender, value, deadline, nonces[owner]));
     }
 
     function transfer(address to, uint256 amount) external {

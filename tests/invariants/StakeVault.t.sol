@@ -26,15 +26,16 @@ contract StakeVaultInvariants is Suite {
     }
 
     function _selectors() internal pure override returns (bytes4[] memory all) {
-        all = new bytes4[](12);
+        all = new bytes4[](14);
         (all[0], all[1], all[2]) =
             (VaultHandler.travel.selector, VaultHandler.setMood.selector, VaultHandler.donate.selector);
         (all[3], all[4], all[5]) =
-            (VaultHandler.deposit.selector, VaultHandler.unbond.selector, VaultHandler.withdraw.selector);
+            (VaultHandler.deposit.selector, VaultHandler.permit.selector, VaultHandler.unbond.selector);
         (all[6], all[7], all[8]) =
-            (VaultHandler.authorise.selector, VaultHandler.revoke.selector, VaultHandler.lock.selector);
+            (VaultHandler.withdraw.selector, VaultHandler.setKeys.selector, VaultHandler.authorise.selector);
         (all[9], all[10], all[11]) =
-            (VaultHandler.unlock.selector, VaultHandler.slash.selector, VaultHandler.reenter.selector);
+            (VaultHandler.revoke.selector, VaultHandler.lock.selector, VaultHandler.unlock.selector);
+        (all[12], all[13]) = (VaultHandler.slash.selector, VaultHandler.reenter.selector);
     }
 
     /// @dev One function, because forge plays a campaign of its own for each.
@@ -50,6 +51,7 @@ contract StakeVaultInvariants is Suite {
             vm.assertEq(vault.freeStakeOf(staker), account.stake - account.locked, "3: the rest is free");
             owed += account.stake + _unbonding(vault, staker);
             _checkLocks(vault, staker);
+            _checkKeys(vault, staker);
         }
         uint256 balance = _actors.token().balanceOf(address(vault));
         vm.assertEq(balance, owed + _actors.donated(), "1: the vault's tokens are everything owed");
@@ -74,5 +76,11 @@ contract StakeVaultInvariants is Suite {
             vm.assertEq(vault.isAuthorised(staker, slasher), authorised, "3: only the staker authorises");
             vm.assertTrue(authorised || vault.lockedBy(staker, slasher) == 0, "3: no lock outlives its authorisation");
         }
+    }
+
+    function _checkKeys(StakeVault vault, address staker) private view {
+        address payout = _actors.payoutOf(staker);
+        vm.assertEq(vault.operatorOf(staker), _actors.operatorOf(staker), "only the staker names its operator");
+        vm.assertEq(vault.payoutOf(staker), payout == address(0) ? staker : payout, "a staker is paid where it says");
     }
 }

@@ -15,8 +15,10 @@ contract VaultHandler is Handler {
 
     enum Deed {
         Deposit,
+        Permit,
         Unbond,
         Withdraw,
+        SetKeys,
         Authorise,
         Revoke,
         Lock,
@@ -38,12 +40,14 @@ contract VaultHandler is Handler {
     mapping(address staker => uint256) public stake;
     mapping(address staker => mapping(address slasher => uint256)) public locked;
     mapping(address staker => mapping(address slasher => bool)) public authorised;
+    mapping(address staker => address) public operatorOf;
+    mapping(address staker => address) public payoutOf;
     mapping(address staker => Entry[]) private _entries;
 
     constructor(StakeVault vault_, HostileToken token_) {
         (vault, token) = (vault_, token_);
         for (uint256 i; i < STAKERS; ++i) {
-            token_.mint(staker(i), 1e30);
+            token_.mint(staker(i), 1 << 200); // more than the books can hold
             vm.prank(staker(i));
             token_.approve(address(vault_), type(uint256).max);
         }
@@ -66,10 +70,11 @@ contract VaultHandler is Handler {
     }
 
     function _deeds() internal pure override returns (string[] memory names) {
-        names = new string[](11);
-        (names[0], names[1], names[2], names[3]) = ("deposit", "unbond", "withdraw", "authorise");
-        (names[4], names[5], names[6], names[7]) = ("revoke", "lock", "unlock", "slash");
-        (names[8], names[9], names[10]) = ("refused", "reentered", "reentry refused");
+        names = new string[](13);
+        (names[0], names[1], names[2], names[3]) = ("deposit", "permit", "unbond", "withdraw");
+        (names[4], names[5], names[6], names[7]) = ("set keys", "authorise", "revoke", "lock");
+        (names[8], names[9], names[10]) = ("unlock", "slash", "refused");
+        (names[11], names[12]) = ("reentered", "reentry refused");
     }
 
     /* TIME AND TOKEN */
@@ -93,10 +98,30 @@ contract VaultHandler is Handler {
 
     function deposit(uint256 who, uint256 forWhom, uint256 amount) external {
         amount = _amount(amount, LARGEST);
-        bool expected = amount > 0 && amount <= 1e28 && _arrivesWhole();
+        bool expected = amount > 0 && amount <= type(uint128).max && _arrivesWhole();
         bytes memory call_ = abi.encodeCall(IStakeVault.deposit, (staker(forWhom), amount));
         _expect(Deed.Deposit, expected, staker(who), call_);
         if (expected) stake[staker(forWhom)] += amount;
+    }
+
+    /// @dev A permit in place of an approval. Somebody may bring it first; a wrong one is of no use.
+    function permit(uint256 who, uint256 forWhom, uint256 amount, uint256 kind) external {
+        address payer = staker(who);
+        amount = _between(amount, 1, LARGEST);
+        bytes32 signature = token.permitFor(payer, address(vault), amount, 0);
+        vm.prank(payer);
+        token.approve(address(vault), 0);
+        bool isWrong = kind % 4 == 0;
+        if (kind % 4 == 1) token.permit(payer, address(vault), amount, 0, 0, signature, 0);
+
+        bytes memory call_ = abi.encodeCall(
+            IStakeVault.depositWithPermit, (staker(forWhom), amount, 0, 0, isWrong ? bytes32(0) : signature, 0)
+        );
+        bool expected = !isWrong && _arrivesWhole();
+        _expect(Deed.Permit, expected, payer, call_);
+        if (expected) stake[staker(forWhom)] += amount;
+        vm.prank(payer);
+        token.approve(address(vault), type(uint256).max);
     }
 
     function unbond(uint256 who, uint256 amount) external {
@@ -119,6 +144,13 @@ contract VaultHandler is Handler {
         if (!expected) return;
         _entries[owner][id].amount = 0;
         vm.assertEq(token.balanceOf(staker(toWhom)) - before, amount - _fee(amount), "a withdrawal pays what was unbonded");
+    }
+
+    function setKeys(uint256 who, uint256 operator, uint256 payout) external {
+        address owner = staker(who);
+        operatorOf[owner] = operator % 3 == 0 ? address(0) : slasher(operator);
+        payoutOf[owner] = payout % 3 == 0 ? address(0) : slasher(payout);
+        _expect(Deed.SetKeys, true, owner, abi.encodeCall(IStakeVault.setKeys, (operatorOf[owner], payoutOf[owner])));
     }
 
     function authorise(uint256 who, uint256 whom) external {
