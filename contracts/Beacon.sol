@@ -2,11 +2,14 @@
 pragma solidity ^0.8.37;
 
 import {BLS} from "@kevincharm/bls-bn254/contracts/BLS.sol";
+import {SeedFallback} from "./SeedFallback.sol";
 import {Epoch, IBeacon} from "./interfaces/IBeacon.sol";
+import {IJudgeBench} from "./interfaces/IJudgeBench.sol";
+import {FallbackParameters} from "./interfaces/Parameters.sol";
 
 /// @title Public randomness: one verified drand round per epoch.
 /// @dev The curve is BLS.sol's; this contract only knows rounds, and pairs with the gas it chooses.
-contract Beacon is IBeacon {
+contract Beacon is IBeacon, SeedFallback {
     bytes private constant DOMAIN = "BLS_SIG_BN254G1_XMD:KECCAK-256_SVDW_RO_NUL_";
     address private constant PAIRING = address(8);
     /// A pairing of two costs 113,000 gas. A malformed point makes the precompile burn all it is given.
@@ -33,7 +36,15 @@ contract Beacon is IBeacon {
     mapping(Epoch epoch => bytes32 seed) public seedOf;
 
     /// @param key A point of G2 as x_im, x_re, y_im, y_re.
-    constructor(uint256[4] memory key, uint64 genesis_, uint64 period_, uint64 roundsPerEpoch_) {
+    /// @param bench_ The address the bench will be created at.
+    constructor(
+        uint256[4] memory key,
+        uint64 genesis_,
+        uint64 period_,
+        uint64 roundsPerEpoch_,
+        IJudgeBench bench_,
+        FallbackParameters memory fallback_
+    ) SeedFallback(bench_, fallback_) {
         require(BLS.isValidPublicKey([key[1], key[0], key[3], key[2]]), InvalidPublicKey());
         require(_isInSubgroup(key), InvalidPublicKey());
         assert(period_ > 0 && roundsPerEpoch_ > 0);
@@ -47,7 +58,7 @@ contract Beacon is IBeacon {
         uint64 round = roundOf(epoch);
         uint64 roundTime = timeOf(epoch);
 
-        require(seedOf[epoch] == 0, SeedAlreadyKnown(epoch));
+        require(seedOf[epoch] == 0 && _fallbackSeeds[epoch] == 0, SeedAlreadyKnown(epoch));
         require(block.timestamp >= roundTime, TooEarly(roundTime, uint64(block.timestamp)));
         require(BLS.isValidSignature(signature), InvalidSignature());
         require(_isSigned(signature, messagePoint(round)), InvalidSignature());
@@ -73,6 +84,14 @@ contract Beacon is IBeacon {
     function _pairsToOne(bytes memory points) private view returns (bool) {
         (bool success, bytes memory result) = PAIRING.staticcall{gas: PAIRING_GAS}(points);
         return success && result.length == 32 && abi.decode(result, (uint256)) == 1;
+    }
+
+    function _beaconSeed(Epoch epoch) internal view override returns (bytes32) {
+        return seedOf[epoch];
+    }
+
+    function _missingSince(Epoch epoch) internal view override returns (uint64) {
+        return timeOf(epoch);
     }
 
     /* VIEWS */

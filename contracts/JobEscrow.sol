@@ -2,68 +2,73 @@
 pragma solidity ^0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
+import {Rulings} from "./Rulings.sol";
 import {Treasury} from "./Treasury.sol";
 import {IAuditCourt} from "./interfaces/IAuditCourt.sol";
-import {AuditTerms, IAuditable, Ruling} from "./interfaces/IAuditable.sol";
+import {IAuditable, Outcome, Ruling} from "./interfaces/IAuditable.sol";
 import {Epoch, IBeacon} from "./interfaces/IBeacon.sol";
 import {IJobEscrow} from "./interfaces/IJobEscrow.sol";
+import {IJudgeBench} from "./interfaces/IJudgeBench.sol";
+import {IReputation} from "./interfaces/IReputation.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {Job, JobStatus, Terms} from "./interfaces/Job.sol";
 import {EscrowParameters} from "./interfaces/Parameters.sol";
 import {JobId} from "./interfaces/Types.sol";
 import {BPS, Bps} from "./libraries/Bps.sol";
+import {Commitment} from "./libraries/Commitment.sol";
 import {Draw} from "./libraries/Draw.sol";
+import {Fees} from "./libraries/Fees.sol";
 
-/// @title Buyers' payments and the life of a job.
-/// @dev Money: a job holds price + M, M = ceil(1.25 · F), until its first ruling or its end. The levy ceil(1.25 · p · F) is
-/// derived, never moved on its own: each job reserves its whole audit out of its own M, so the first audit on the chain is
-/// funded like any other, and what the levy of undrawn jobs brings only lowers what drawn jobs cost their buyers.
-/// Invariant: the escrow's tokens = Σ held by live jobs + pool + burnable + credits.
-contract JobEscrow is Treasury {
+/// @title Buyers' payments and the life of a job. What rulings do with the money is in `Rulings`, the till is `Treasury`.
+/// @dev Invariant: the escrow's tokens = Σ held by live jobs + pool + burnable + credits + bonds.
+contract JobEscrow is Rulings {
     using Bps for uint256;
 
-    uint256 private constant AUDIT_FLOOR_BPS = 500;
-    uint256 private constant MARGIN_BPS = 12_500; // a quarter more than breaks even
-    uint256 private constant JUDGE_BPS = 12_000; // of the price of a segment
-    uint256 private constant COLLATERAL_BPS = 2_500;
-    uint256 private constant COLLATERAL_FEES = 4;
     uint256 private constant ABORT_BPS = 200;
     uint256 private constant LATE_BPS = 1_000;
     uint256 private constant FEE_BPS = 100;
-    uint256 private constant HARMED_BPS = 2_000; // of what is taken, to the side that was harmed
-    uint256 private constant RIGHT_BPS = 3_000; // of what is taken, to all judges who were right
+    uint256 private constant MAX_PARTS = 16;
 
-    IStakeVault public immutable vault;
+    /// @dev Where all others are, in the order of the constructors.
+    struct Contracts {
+        IERC20 token;
+        IStakeVault vault;
+        IBeacon beacon;
+        IJudgeBench bench;
+        IAuditCourt court;
+        IReputation reputation;
+    }
+
     IBeacon public immutable beacon;
+    IJudgeBench public immutable bench;
     IAuditCourt public immutable court;
     uint96 private immutable _minPrice;
-    uint96 private immutable _feeMin;
     uint40 private immutable _seedDelay;
-    uint40 private immutable _auditWindow;
     uint24 private immutable _maxRunSeconds;
     uint24 private immutable _maxSegmentSeconds;
     uint16 private immutable _maxSegments;
 
     /// @inheritdoc IJobEscrow
     uint64 public jobCount;
-    mapping(JobId jobId => Job) private _jobs;
+    /// @inheritdoc IJobEscrow
+    mapping(JobId jobId => bytes32) public stateOf;
 
-    constructor(
-        IERC20 token_,
-        IStakeVault vault_,
-        IBeacon beacon_,
-        IAuditCourt court_,
-        EscrowParameters memory parameters_
-    ) Treasury(token_) {
-        uint24 judged = court_.maxSegmentSeconds();
-        require(court_.auditable() == address(this), WrongCourt(court_.auditable()));
+    modifier onlyCourt() {
+        require(msg.sender == address(court), OnlyCourt(address(court)));
+        _;
+    }
+
+    constructor(Contracts memory others, EscrowParameters memory parameters_)
+        Treasury(others.token)
+        Rulings(others.vault, others.reputation, parameters_.feeMin, parameters_.auditWindow)
+    {
+        uint24 judged = others.court.maxSegmentSeconds();
+        require(others.court.auditable() == address(this), WrongCourt(others.court.auditable()));
         require(parameters_.maxSegmentSeconds <= judged, SecondsOutOfRange(judged, parameters_.maxSegmentSeconds));
 
-        (vault, beacon, court) = (vault_, beacon_, court_);
+        (beacon, bench, court) = (others.beacon, others.bench, others.court);
         _minPrice = parameters_.minPrice;
-        _feeMin = parameters_.feeMin;
         _seedDelay = parameters_.seedDelay;
-        _auditWindow = parameters_.auditWindow;
         _maxRunSeconds = parameters_.maxRunSeconds;
         _maxSegmentSeconds = parameters_.maxSegmentSeconds;
         _maxSegments = parameters_.maxSegments;
@@ -73,44 +78,62 @@ contract JobEscrow is Treasury {
 
     /// @inheritdoc IJobEscrow
     function post(Terms calldata terms) external nonReentrant returns (JobId jobId) {
-        uint40 openUntil = _now() + terms.openSeconds;
+        _requireValid(terms);
+        uint256 held = escrowFor(terms.maxPrice, terms.segments, terms.parts);
 
-        _requireTerms(terms);
+        jobId = _open(terms, msg.sender, uint96(held));
 
-        jobId = JobId.wrap(++jobCount);
-        Job storage job = _jobs[jobId];
-        (job.buyer, job.status) = (msg.sender, JobStatus.Open);
-        (job.segments, job.segmentSeconds) = (terms.segments, terms.segmentSeconds);
-        (job.runSeconds, job.hardwareClass) = (terms.runSeconds, terms.hardwareClass);
-        (job.deadline, job.openUntil) = (openUntil, openUntil);
-        (job.price, job.specCid) = (terms.price, terms.specCid);
-
-        emit JobPosted(jobId, msg.sender, terms.specCid, terms.price, terms.segments);
-
-        _collect(msg.sender, escrowFor(terms.price, terms.segments));
+        _collect(msg.sender, held);
     }
 
     /// @inheritdoc IJobEscrow
-    function cancel(JobId jobId) external nonReentrant {
-        Job storage job = _jobs[jobId];
+    function postMany(Terms calldata terms, bytes32[] calldata specCids) external nonReentrant returns (JobId first) {
+        _requireValid(terms);
+        require(specCids.length > 0, NothingPosted());
+        Terms memory each = terms;
+        uint256 held = escrowFor(terms.maxPrice, terms.segments, terms.parts);
+        first = JobId.wrap(jobCount + 1);
 
-        _requireStatus(job, JobStatus.Open);
+        for (uint256 i; i < specCids.length; ++i) {
+            require(specCids[i] != 0, EmptyCid());
+            each.specCid = specCids[i];
+            _open(each, msg.sender, uint96(held));
+        }
+
+        _collect(msg.sender, held * specCids.length);
+    }
+
+    /// @inheritdoc IJobEscrow
+    function cancel(JobId jobId, Job memory job) external nonReentrant {
+        _requireState(jobId, job, JobStatus.Open);
         require(msg.sender == job.buyer, OnlyBuyer(job.buyer));
 
-        job.status = JobStatus.Refunded;
+        uint256 held = _end(jobId, job, JobStatus.Refunded);
 
         emit JobCancelled(jobId);
 
-        _pay(job.buyer, escrowFor(job.price, job.segments));
+        _pay(job.buyer, held);
     }
 
-    function _requireTerms(Terms calldata terms) private view {
+    function _open(Terms memory terms, address buyer, uint96 held) private returns (JobId jobId) {
+        Job memory job;
+        jobId = JobId.wrap(++jobCount);
+        (job.termsHash, job.buyer, job.status) = (_hashOf(terms), buyer, JobStatus.Open);
+        (job.segments, job.held) = (terms.segments, held);
+        job.openUntil = _now() + terms.openSeconds;
+        job.deadline = job.openUntil;
+        _store(jobId, job);
+
+        emit JobPosted(jobId, buyer, terms, held, job.openUntil);
+    }
+
+    function _requireValid(Terms memory terms) private view {
+        (uint256 segments, uint256 parts) = (terms.segments, terms.parts);
         require(terms.specCid != 0, EmptyCid());
-        require(terms.price >= _minPrice, PriceTooLow(_minPrice, terms.price));
-        require(
-            terms.segments > 0 && terms.segments <= _maxSegments,
-            SegmentsOutOfRange(_maxSegments, terms.segments)
-        );
+        require(terms.startPrice >= _minPrice, PriceTooLow(_minPrice, terms.startPrice));
+        require(terms.maxPrice >= terms.startPrice, PriceFalls(terms.startPrice, terms.maxPrice));
+        require(segments > 0 && segments <= _maxSegments, SegmentsOutOfRange(_maxSegments, segments));
+        require(parts > 0 && parts <= MAX_PARTS, PartsOutOfRange(MAX_PARTS, parts));
         _requireSeconds(terms.segmentSeconds, _maxSegmentSeconds);
         _requireSeconds(terms.runSeconds, _maxRunSeconds);
         _requireSeconds(terms.openSeconds, type(uint24).max);
@@ -123,49 +146,66 @@ contract JobEscrow is Treasury {
     /* ACCEPTANCE */
 
     /// @inheritdoc IJobEscrow
-    function accept(JobId jobId, uint96 collateral) external nonReentrant {
-        Job storage job = _jobs[jobId];
-        (address buyer, uint96 price, uint16 segments) = (job.buyer, job.price, job.segments);
-
-        _requireStatus(job, JobStatus.Open);
+    function accept(JobId jobId, Job memory job, Terms calldata terms, address seller, uint96 collateral)
+        external
+        nonReentrant
+    {
+        _requireState(jobId, job, JobStatus.Open);
+        _requireTerms(job, terms);
         _requireInTime(job);
-        require(msg.sender != buyer, SellerIsBuyer());
-        _requireCollateral(collateral, minCollateralFor(price, segments));
-        bool canJudge = court.canJudge(job.hardwareClass, buyer, msg.sender, feeFor(price, segments));
-        require(canJudge, NotEnoughJudges(job.hardwareClass));
+        _requireWelcome(job, terms, seller);
+        uint96 price = priceAt(terms, job.openUntil, _now());
+        _requireCollateral(collateral, minCollateralFor(price, job.segments));
+        bool canJudge = bench.canJudge(terms.hardwareClass, job.buyer, seller, feeFor(price, job.segments));
+        require(canJudge, NotEnoughJudges(terms.hardwareClass));
 
-        (job.seller, job.status, job.collateral) = (msg.sender, JobStatus.Running, collateral);
+        (job.seller, job.status, job.price, job.collateral) = (seller, JobStatus.Running, price, collateral);
         job.auditBps = auditBpsFor(price, collateral);
-        job.deadline = _now() + job.runSeconds;
+        job.deadline = _now() + terms.runSeconds;
+        _store(jobId, job);
 
-        emit JobAccepted(jobId, msg.sender, collateral, job.auditBps, job.deadline);
+        emit JobAccepted(jobId, seller, price, collateral, job.auditBps, job.deadline);
 
-        vault.lock(msg.sender, collateral);
+        vault.lock(seller, collateral);
     }
 
     /// @inheritdoc IJobEscrow
-    function abort(JobId jobId) external nonReentrant {
-        Job storage job = _jobs[jobId];
+    function abort(JobId jobId, Job memory job) external nonReentrant {
         (address seller, uint96 collateral) = (job.seller, job.collateral);
         uint256 penalty = uint256(job.price).bpsUp(ABORT_BPS);
         bool reopens = job.openUntil > _now();
 
-        _requireStatus(job, JobStatus.Running);
-        require(msg.sender == seller, OnlySeller(seller));
-        _requireInTime(job);
+        _requireRunning(jobId, job);
 
-        job.status = reopens ? JobStatus.Open : JobStatus.Refunded;
-        if (reopens) (job.seller, job.collateral, job.auditBps, job.deadline) = (address(0), 0, 0, job.openUntil);
+        uint256 held;
+        if (reopens) _reopen(jobId, job);
+        else held = _end(jobId, job, JobStatus.Refunded);
         uint256 toBuyer = _splitPenalty(penalty);
 
         emit JobAborted(jobId, seller, penalty, reopens);
 
         _penalise(seller, collateral, penalty);
-        _pay(job.buyer, reopens ? toBuyer : toBuyer + escrowFor(job.price, job.segments));
+        _pay(job.buyer, held + toBuyer);
+    }
+
+    function _requireWelcome(Job memory job, Terms calldata terms, address seller) private view {
+        _requireActsFor(seller);
+        require(seller != job.buyer, SellerIsBuyer());
+        require(terms.seller == address(0) || terms.seller == seller, OnlySeller(terms.seller));
+        if (terms.minReputation == 0) return;
+        uint256 score = reputation.scoreOf(seller);
+        require(score >= terms.minReputation, ReputationTooLow(terms.minReputation, score));
     }
 
     function _requireCollateral(uint256 collateral, uint256 minimum) private pure {
         require(collateral >= minimum, CollateralTooLow(minimum, collateral));
+    }
+
+    /// @dev As it was posted; the price has gone on rising by the clock.
+    function _reopen(JobId jobId, Job memory job) private {
+        (job.status, job.deadline) = (JobStatus.Open, job.openUntil);
+        (job.seller, job.price, job.collateral, job.auditBps) = (address(0), 0, 0, 0);
+        _store(jobId, job);
     }
 
     /// @dev Half to the buyer, half (and the odd unit) to be burned.
@@ -183,260 +223,269 @@ contract JobEscrow is Treasury {
     /* SUBMISSION */
 
     /// @inheritdoc IJobEscrow
-    function submit(JobId jobId, bytes32 resultCid, bytes32 segmentRoot) external nonReentrant {
-        Job storage job = _jobs[jobId];
+    function submit(JobId jobId, Job memory job, bytes32 resultCid, bytes32 segmentRoot) external nonReentrant {
+        _requireRunning(jobId, job);
+
+        _submit(jobId, job, resultCid, segmentRoot);
+    }
+
+    /// @inheritdoc IJobEscrow
+    function handBack(
+        JobId jobId,
+        Job memory job,
+        Terms calldata terms,
+        Submission calldata part,
+        LastOutput calldata last
+    ) external nonReentrant returns (JobId rest) {
+        _requireRunning(jobId, job);
+        _requireTerms(job, terms);
+        require(terms.parts > 1, PartsOutOfRange(terms.parts, 2));
+        require(part.done > 0 && part.done < job.segments, SegmentsOutOfRange(job.segments - 1, part.done));
+        require(_isLast(jobId, part, last), WrongOutput());
+
+        Terms memory restTerms = _restOf(terms, part.done, last.outputCid);
+        uint96 restHeld = uint96(escrowFor(restTerms.maxPrice, restTerms.segments, restTerms.parts));
+        job.price = uint96((uint256(job.price) * part.done) / job.segments);
+        job.held -= restHeld;
+        job.segments = part.done;
+        rest = _open(restTerms, job.buyer, restHeld);
+
+        emit JobHandedBack(jobId, rest, job.segments, job.price, job.held);
+
+        _submit(jobId, job, part.resultCid, part.segmentRoot);
+    }
+
+    /// @inheritdoc IJobEscrow
+    function refund(JobId jobId, Job memory job) external nonReentrant {
+        bool isLate = job.status == JobStatus.Running;
+
+        _requireState(jobId, job, isLate ? JobStatus.Running : JobStatus.Open);
+        _requireOver(job);
+
+        uint256 held = _end(jobId, job, JobStatus.Refunded);
+        uint256 penalty = isLate ? uint256(job.price).bpsUp(LATE_BPS) : 0;
+        uint256 toBuyer = _splitPenalty(penalty);
+
+        emit JobRefunded(jobId, held, penalty);
+
+        if (isLate) {
+            _penalise(job.seller, job.collateral, penalty);
+            reputation.recordLate(job.seller, job.buyer, job.price);
+        }
+        _pay(job.buyer, held + toBuyer);
+    }
+
+    function _submit(JobId jobId, Job memory job, bytes32 resultCid, bytes32 segmentRoot) private {
         Epoch epoch = beacon.epochAt(_now() + _seedDelay);
 
-        _requireStatus(job, JobStatus.Running);
-        require(msg.sender == job.seller, OnlySeller(job.seller));
-        _requireInTime(job);
         require(resultCid != 0, EmptyCid());
         require(segmentRoot != 0, EmptyRoot());
 
         (job.status, job.deadline, job.epoch) = (JobStatus.Submitted, _now() + _auditWindow, epoch);
         (job.resultCid, job.segmentRoot) = (resultCid, segmentRoot);
+        _store(jobId, job);
 
-        emit JobSubmitted(jobId, msg.sender, resultCid, segmentRoot, epoch);
+        emit JobSubmitted(jobId, job.seller, resultCid, segmentRoot, epoch, job.deadline);
     }
 
-    /// @inheritdoc IJobEscrow
-    function refund(JobId jobId) external nonReentrant {
-        Job storage job = _jobs[jobId];
-        bool isLate = job.status == JobStatus.Running;
+    /// @dev What another seller goes on with. Rounded down, so that both parts together never ask for more than the job holds.
+    function _restOf(Terms memory terms, uint16 done, bytes32 outputCid) private pure returns (Terms memory) {
+        uint16 left = terms.segments - done;
+        terms.input = outputCid;
+        terms.startPrice = uint96((uint256(terms.startPrice) * left) / terms.segments);
+        terms.maxPrice = uint96((uint256(terms.maxPrice) * left) / terms.segments);
+        terms.firstSegment += done;
+        terms.segments = left;
+        --terms.parts;
+        return terms;
+    }
 
-        if (!isLate) _requireStatus(job, JobStatus.Open);
-        _requireOver(job);
-
-        job.status = JobStatus.Refunded;
-        uint256 payment = escrowFor(job.price, job.segments);
-        uint256 penalty = isLate ? uint256(job.price).bpsUp(LATE_BPS) : 0;
-        uint256 toBuyer = _splitPenalty(penalty);
-
-        emit JobRefunded(jobId, payment, penalty);
-
-        if (isLate) _penalise(job.seller, job.collateral, penalty);
-        _pay(job.buyer, payment + toBuyer);
+    /// @dev The output is the one the part's last leaf commits to.
+    function _isLast(JobId jobId, Submission calldata part, LastOutput calldata last) private pure returns (bool) {
+        uint256 index = part.done - 1;
+        bytes32 leaf = Commitment.leaf(jobId, index, last.digest, last.outputCid);
+        if (last.proof.length != Commitment.depth(part.done)) return false;
+        return Commitment.root(leaf, index, last.proof) == part.segmentRoot;
     }
 
     /* AUDIT */
 
     /// @inheritdoc IJobEscrow
-    function isDrawn(JobId jobId) public view returns (bool) {
-        Job storage job = _jobs[jobId];
-        bytes32 seed = beacon.seedOf(job.epoch);
-
-        require(job.segmentRoot != 0, WrongStatus(JobStatus.Submitted, job.status));
-        require(seed != 0, AwaitingSeed(job.epoch));
-
-        return Draw.isDrawn(seed, jobId, job.segmentRoot, job.auditBps);
+    function isDrawn(JobId jobId, Job memory job) public view returns (bool drawn) {
+        _requireCurrent(jobId, job);
+        (drawn,) = _draw(jobId, job);
     }
 
     /// @inheritdoc IJobEscrow
-    function openAudit(JobId jobId) external nonReentrant {
-        Job storage job = _jobs[jobId];
-
-        _requireStatus(job, JobStatus.Submitted);
+    function openAudit(JobId jobId, Job memory job, Terms calldata terms) external nonReentrant {
+        _requireState(jobId, job, JobStatus.Submitted);
+        _requireTerms(job, terms);
         require(!job.audited, IAuditCourt.CaseAlreadyOpen(jobId));
-        require(isDrawn(jobId), NotDrawn());
+        (bool drawn, bytes32 seed) = _draw(jobId, job);
+        require(drawn, NotDrawn());
 
         job.status = JobStatus.UnderAudit;
+        _store(jobId, job);
 
         emit AuditOpened(jobId);
 
-        court.open(jobId, job.epoch, job.deadline - _auditWindow, uint96(feeFor(job.price, job.segments)));
+        court.open(jobId, job, terms, seed, job.deadline - _auditWindow);
     }
 
     /// @inheritdoc IAuditable
-    function rule(JobId jobId, Ruling ruling, address[] calldata right, bool firstIsRight, uint256 penalties)
-        external
-        nonReentrant
-    {
-        Job storage job = _jobs[jobId];
+    function rule(JobId jobId, Job memory job, Outcome calldata outcome) external onlyCourt nonReentrant {
+        bool isJudged = job.status == JobStatus.UnderAudit || job.status == JobStatus.Challenged;
+        bool isCanary = outcome.ruling == Ruling.Canary && job.status == JobStatus.Submitted;
 
-        require(msg.sender == address(court), OnlyCourt(address(court)));
-        _requireStatus(job, JobStatus.UnderAudit);
+        _requireCurrent(jobId, job);
+        require(isJudged || isCanary, WrongStatus(JobStatus.UnderAudit, job.status));
 
-        emit JobRuled(jobId, uint8(ruling));
-
-        if (ruling == Ruling.Confirmed) _confirm(jobId, job, right[0], penalties);
-        else if (ruling == Ruling.Acquitted) _acquit(jobId, job, right, penalties);
-        else if (ruling == Ruling.Slashed) _slash(jobId, job, right, firstIsRight, penalties);
-        else if (ruling == Ruling.Void) _void(jobId, job, right, penalties);
-        else _resume(job, penalties);
+        _carryOut(jobId, job, outcome);
     }
 
     /// @inheritdoc IAuditable
-    function bookPenalty(uint256 amount) external {
-        require(msg.sender == address(court), OnlyCourt(address(court)));
+    function challenged(JobId jobId, Job memory job, address challenger, uint256 bond) external onlyCourt nonReentrant {
+        _requireState(jobId, job, JobStatus.Submitted);
+        _requireInTime(job);
 
+        job.status = JobStatus.Challenged;
+        _store(jobId, job);
+
+        emit JobChallenged(jobId, challenger);
+
+        _collect(challenger, bond);
+    }
+
+    /// @inheritdoc IAuditable
+    function takeBond(address payer, uint256 bond) external onlyCourt nonReentrant {
+        _collect(payer, bond);
+    }
+
+    /// @inheritdoc IAuditable
+    function bookPenalty(uint256 amount) external onlyCourt {
         _addToPool(amount);
     }
 
-    /// @dev The judge's fee comes out of the levy and the pool; the buyer's own M stands in for what they lack.
-    function _confirm(JobId jobId, Job storage job, address judge, uint256 penalties) private {
-        uint256 fee = feeFor(job.price, job.segments);
+    /// @dev A seed that judges made may be biased by one of them, so it draws twice as often.
+    function _draw(JobId jobId, Job memory job) private view returns (bool drawn, bytes32 seed) {
+        bool isFallback;
+        require(job.segmentRoot != 0, WrongStatus(JobStatus.Submitted, job.status));
+        (seed, isFallback) = beacon.seedFor(job.epoch);
+        require(seed != 0, AwaitingSeed(job.epoch));
 
-        _addToPool(penalties);
-        uint256 returned = _closeLevy(job, fee);
-        (job.status, job.audited) = (JobStatus.Submitted, true);
-
-        _payJudge(jobId, judge, fee);
-        _pay(job.buyer, returned);
-    }
-
-    /// @dev The committee is paid by the judges it overruled: the denier alone lost five fees, three are due at most.
-    function _acquit(JobId jobId, Job storage job, address[] calldata right, uint256 penalties) private {
-        uint256 fee = feeFor(job.price, job.segments);
-        uint256 rest = penalties - fee * right.length;
-        uint256 toSeller = rest.bpsDown(HARMED_BPS);
-
-        _addToPool(rest - toSeller);
-        uint256 returned = _closeLevy(job, 0);
-        (job.status, job.audited) = (JobStatus.Submitted, true);
-
-        _payJudges(jobId, right, fee);
-        _pay(job.seller, toSeller);
-        _pay(job.buyer, returned);
-    }
-
-    /// @dev Of the collateral: the committee's fees, then of the rest 20 % to the buyer (at most the price), 30 % to all who were
-    /// right, and everything else burned. An accuser's own fee comes from the levy, as if it had confirmed.
-    function _slash(JobId jobId, Job storage job, address[] calldata right, bool firstIsRight, uint256 penalties) private {
-        uint256 fee = feeFor(job.price, job.segments);
-        uint256 fees = fee * (right.length - (firstIsRight ? 1 : 0));
-        uint256 rest = job.collateral - fees;
-        uint256 toHarmed = Math.min(rest.bpsDown(HARMED_BPS), job.price);
-        uint256 share = rest.bpsDown(RIGHT_BPS) / right.length;
-        uint256 burned = rest - toHarmed - share * right.length;
-
-        _addToPool(penalties);
-        uint256 refunded = job.price + _closeLevy(job, firstIsRight ? fee : 0) + toHarmed;
-        _addToBurn(burned);
-        job.status = JobStatus.Slashed;
-
-        emit JobSlashed(jobId, job.seller, job.collateral, refunded, burned);
-
-        vault.slash(job.seller, job.collateral, address(this));
-        _payJudges(jobId, right, fee + share);
-        _pay(job.buyer, refunded);
-    }
-
-    /// @dev Nobody who spoke loses anything: the payment is split, the odd unit to the buyer, and the pool pays the judges.
-    function _void(JobId jobId, Job storage job, address[] calldata right, uint256 penalties) private {
-        uint256 fee = feeFor(job.price, job.segments);
-        uint256 toSeller = job.price / 2;
-        uint256 toBuyer = job.price - toSeller + _closeLevy(job, 0);
-
-        _addToPool(penalties);
-        uint256 each = Math.min(fee, pool() / right.length);
-        _takeFromPool(each * right.length);
-        job.status = JobStatus.Void;
-
-        emit JobVoided(jobId, toBuyer, toSeller);
-
-        vault.unlock(job.seller, job.collateral);
-        _payJudges(jobId, right, each);
-        _pay(job.seller, toSeller);
-        _pay(job.buyer, toBuyer);
-    }
-
-    /// @dev No judge answered: the job fails open, after one more window in which somebody may still look.
-    function _resume(Job storage job, uint256 penalties) private {
-        _addToPool(penalties);
-        uint256 returned = _closeLevy(job, 0);
-        (job.status, job.audited, job.deadline) = (JobStatus.Submitted, true, _now() + _auditWindow);
-
-        _pay(job.buyer, returned);
+        uint256 rate = isFallback ? 2 * uint256(job.auditBps) : job.auditBps;
+        drawn = Draw.isDrawn(seed, jobId, job.segmentRoot, rate);
     }
 
     /* SETTLEMENT */
 
     /// @inheritdoc IJobEscrow
-    function settle(JobId jobId) external nonReentrant {
-        Job storage job = _jobs[jobId];
-        (address buyer, address seller, uint256 price) = (job.buyer, job.seller, job.price);
+    function settle(JobId jobId, Job memory job) external nonReentrant {
+        _requireState(jobId, job, JobStatus.Submitted);
+        if (!job.audited) {
+            (bool drawn,) = _draw(jobId, job);
+            require(!drawn, AuditPending());
+        }
+        if (msg.sender != job.buyer) _requireOver(job);
 
-        _requireStatus(job, JobStatus.Submitted);
-        if (!job.audited) require(!isDrawn(jobId), AuditPending());
-        if (msg.sender != buyer) _requireOver(job);
-
-        job.status = JobStatus.Settled;
-        uint256 fee = price.bpsUp(FEE_BPS);
-        uint256 returned = job.audited ? 0 : _closeLevy(job, 0);
+        uint256 fee = uint256(job.price).bpsUp(FEE_BPS);
+        uint256 returned = _closeLevy(job, 0);
         _addToBurn(fee / 2);
         _addToPool(fee - fee / 2);
+        _end(jobId, job, JobStatus.Settled);
 
-        emit JobSettled(jobId, seller, price - fee, fee, returned);
+        emit JobSettled(jobId, job.seller, job.price - fee, fee, returned);
 
-        vault.unlock(seller, job.collateral);
-        _pay(seller, price - fee);
-        _pay(buyer, returned);
+        vault.unlock(job.seller, job.collateral);
+        _pay(vault.payoutOf(job.seller), job.price - fee);
+        _pay(job.buyer, returned);
     }
 
-    /// @dev Closes M: the levy goes to the pool, and `due` (at most one fee) leaves the pool, or M where the pool is too small.
-    /// Happens once per job, at its first ruling or at its end.
-    /// @return returned What is left of M for the buyer.
-    function _closeLevy(Job storage job, uint256 due) private returns (uint256 returned) {
-        uint256 fee = feeFor(job.price, job.segments);
-        uint256 levy = (fee * job.auditBps * MARGIN_BPS).ceilDiv(BPS * BPS);
+    /* STATE */
 
-        _addToPool(levy);
-        uint256 fromPool = _takeFromPool(due);
-        return fee.bpsUp(MARGIN_BPS) - levy - (due - fromPool);
+    function _store(JobId jobId, Job memory job) internal override {
+        stateOf[jobId] = keccak256(abi.encode(job));
     }
 
-    /* JUDGES' PAY */
-
-    function _payJudge(JobId jobId, address judge, uint256 amount) private {
-        emit JudgePaid(jobId, judge, amount);
-        _pay(judge, amount);
+    /// @return held What the job still held.
+    function _end(JobId jobId, Job memory job, JobStatus status) private returns (uint256 held) {
+        held = job.held;
+        (job.status, job.held) = (status, 0);
+        _store(jobId, job);
     }
 
-    function _payJudges(JobId jobId, address[] calldata judges, uint256 amount) private {
-        for (uint256 i; i < judges.length; ++i) _payJudge(jobId, judges[i], amount);
+    function _hashOf(Terms memory terms) private pure returns (bytes32) {
+        return keccak256(abi.encode(terms));
+    }
+
+    function _requireCurrent(JobId jobId, Job memory job) private view {
+        require(stateOf[jobId] == keccak256(abi.encode(job)), StaleJob(jobId));
+    }
+
+    function _requireState(JobId jobId, Job memory job, JobStatus expected) private view {
+        _requireCurrent(jobId, job);
+        require(job.status == expected, WrongStatus(expected, job.status));
+    }
+
+    function _requireTerms(Job memory job, Terms calldata terms) private pure {
+        require(job.termsHash == _hashOf(terms), StaleTerms());
+    }
+
+    /// @dev The seller's move, in time.
+    function _requireRunning(JobId jobId, Job memory job) private view {
+        _requireState(jobId, job, JobStatus.Running);
+        _requireActsFor(job.seller);
+        _requireInTime(job);
+    }
+
+    function _requireActsFor(address seller) private view {
+        require(msg.sender == seller || msg.sender == vault.operatorOf(seller), OnlySeller(seller));
+    }
+
+    function _requireInTime(Job memory job) private view {
+        require(_now() <= job.deadline, TooLate(job.deadline, _now()));
+    }
+
+    function _requireOver(Job memory job) private view {
+        require(_now() > job.deadline, TooEarly(job.deadline, _now()));
+    }
+
+    function _now() private view returns (uint40) {
+        return uint40(block.timestamp);
     }
 
     /* VIEWS */
 
     /// @inheritdoc IAuditable
-    function auditTermsOf(JobId jobId) external view returns (AuditTerms memory) {
-        Job storage job = _jobs[jobId];
-        return AuditTerms({
-            buyer: job.buyer,
-            seller: job.seller,
-            segments: job.segments,
-            segmentSeconds: job.segmentSeconds,
-            hardwareClass: job.hardwareClass,
-            segmentRoot: job.segmentRoot
-        });
+    function requireCurrent(JobId jobId, Job memory job) external view {
+        _requireCurrent(jobId, job);
     }
 
     /// @inheritdoc IJobEscrow
-    function jobOf(JobId jobId) external view returns (Job memory job) {
-        job = _jobs[jobId];
-        // Whether a judge or a committee is at work is the court's to know; it is not stored twice.
-        if (job.status == JobStatus.UnderAudit && court.caseOf(jobId).round > 0) job.status = JobStatus.Challenged;
+    function priceAt(Terms calldata terms, uint40 openUntil, uint40 time) public pure returns (uint96) {
+        uint256 elapsed = time - (openUntil - terms.openSeconds);
+        if (elapsed >= terms.riseSeconds) return terms.maxPrice;
+        return terms.startPrice + uint96((uint256(terms.maxPrice - terms.startPrice) * elapsed) / terms.riseSeconds);
     }
 
-    /// @inheritdoc IJobEscrow
+    /// @inheritdoc IAuditable
     function feeFor(uint256 price, uint16 segments) public view returns (uint256) {
-        return Math.max(_feeMin, (price * JUDGE_BPS).ceilDiv(BPS * segments));
+        return Fees.fee(price, segments, _feeMin);
     }
 
     /// @inheritdoc IJobEscrow
-    function escrowFor(uint256 price, uint16 segments) public view returns (uint256) {
-        return price + feeFor(price, segments).bpsUp(MARGIN_BPS);
+    function escrowFor(uint256 price, uint16 segments, uint8 parts) public view returns (uint256) {
+        return price + parts * Fees.maxLevy(feeFor(price, segments));
     }
 
     /// @inheritdoc IJobEscrow
     function minCollateralFor(uint256 price, uint16 segments) public view returns (uint256) {
-        return Math.max(price.bpsUp(COLLATERAL_BPS), COLLATERAL_FEES * feeFor(price, segments));
+        return Fees.minCollateral(price, feeFor(price, segments));
     }
 
     /// @inheritdoc IJobEscrow
     function auditBpsFor(uint256 price, uint256 collateral) public pure returns (uint16) {
-        uint256 rate = (price * MARGIN_BPS).ceilDiv(price + collateral);
-        return uint16(Math.max(AUDIT_FLOOR_BPS, Math.min(BPS, rate)));
+        return uint16(Fees.auditBps(price, collateral));
     }
 
     /// @inheritdoc IJobEscrow
@@ -450,21 +499,5 @@ contract JobEscrow is Treasury {
             maxSegmentSeconds: _maxSegmentSeconds,
             maxSegments: _maxSegments
         });
-    }
-
-    function _requireStatus(Job storage job, JobStatus expected) private view {
-        require(job.status == expected, WrongStatus(expected, job.status));
-    }
-
-    function _requireInTime(Job storage job) private view {
-        require(_now() <= job.deadline, TooLate(job.deadline, _now()));
-    }
-
-    function _requireOver(Job storage job) private view {
-        require(_now() > job.deadline, TooEarly(job.deadline, _now()));
-    }
-
-    function _now() private view returns (uint40) {
-        return uint40(block.timestamp);
     }
 }

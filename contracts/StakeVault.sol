@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {IStakeVault, UnbondId} from "./interfaces/IStakeVault.sol";
@@ -10,6 +11,11 @@ import {IStakeVault, UnbondId} from "./interfaces/IStakeVault.sol";
 /// @dev Invariant: the vault's tokens = Σ stake + Σ unbondings, and locked = Σ locks of the account's slashers ≤ stake.
 contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     using SafeERC20 for IERC20;
+
+    struct Keys {
+        address operator;
+        address payout;
+    }
 
     struct Lock {
         bool authorised;
@@ -24,6 +30,7 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     /// @inheritdoc IStakeVault
     mapping(address account => uint64 count) public unbondingsOf;
     mapping(address account => Account) private _accounts;
+    mapping(address account => Keys) private _keys;
     mapping(address account => mapping(address slasher => Lock)) private _locks;
     mapping(address account => mapping(UnbondId id => Unbonding)) private _unbondings;
 
@@ -36,6 +43,20 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
     /// @inheritdoc IStakeVault
     function deposit(address account, uint256 amount) external nonReentrant {
+        _deposit(account, amount);
+    }
+
+    /// @inheritdoc IStakeVault
+    function depositWithPermit(address account, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s)
+        external
+        nonReentrant
+    {
+        // Somebody may have brought the same permit first; then the allowance is there, and the transfer decides.
+        try IERC20Permit(token).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}
+        _deposit(account, amount);
+    }
+
+    function _deposit(address account, uint256 amount) private {
         require(amount > 0, ZeroAmount());
         assert(amount <= type(uint128).max);
 
@@ -77,6 +98,15 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
         emit Withdrawn(msg.sender, id, amount, to);
 
         IERC20(token).safeTransfer(to, amount);
+    }
+
+    /* KEYS */
+
+    /// @inheritdoc IStakeVault
+    function setKeys(address operator, address payout) external {
+        _keys[msg.sender] = Keys(operator, payout);
+
+        emit KeysSet(msg.sender, operator, payout);
     }
 
     /* SLASHERS */
@@ -151,6 +181,17 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
     function freeStakeOf(address account) public view returns (uint256) {
         Account storage book = _accounts[account];
         return book.stake - book.locked;
+    }
+
+    /// @inheritdoc IStakeVault
+    function operatorOf(address account) external view returns (address) {
+        return _keys[account].operator;
+    }
+
+    /// @inheritdoc IStakeVault
+    function payoutOf(address account) external view returns (address) {
+        address payout = _keys[account].payout;
+        return payout == address(0) ? account : payout;
     }
 
     /// @inheritdoc IStakeVault

@@ -3,7 +3,8 @@
 """Deploys the contracts with Brownie and writes their addresses, after reading back what every constructor took.
 
 On a live network or a local node of one's own:
-    python scripts/deploy.py --rpc URL --keystore FILE --parameters production --token ADDRESS --out deployments/1.json
+    python scripts/deploy.py --rpc URL --keystore FILE --parameters production --token ADDRESS
+It writes deployments/<chain id>.json and, started again after a break, goes on where it was.
 As a Brownie script, on its development network with a test key and a faucet token:
     brownie run deploy
 """
@@ -20,8 +21,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from swarm.chain.deploy import addresses, network_addresses  # noqa: E402
 from swarm.errors import SwarmError, UsageError  # noqa: E402
-from swarm.protocol.parameters import EVMNET_CHAIN_HASH, EVMNET_KEY, DeploymentParameters  # noqa: E402
+from swarm.protocol.parameters import EVMNET_CHAIN_HASH, EVMNET_KEY, LINE, DeploymentParameters  # noqa: E402
 
 NETWORK = "swarm-deployment"
 
@@ -47,55 +49,125 @@ def run(arguments: argparse.Namespace) -> dict:
     contracts = brownie.project.load(ROOT, "Contracts")
     _connect(arguments.rpc)
     parameters = _parameters(arguments.parameters, genesis=brownie.chain[-1].timestamp)
-    record = deploy(contracts, brownie.accounts.add(key), parameters, token=arguments.token)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(record, indent=2) + "\n")
-    return record
+    out = arguments.out or ROOT / "deployments" / f"{brownie.chain.id}.json"
+    return deploy(contracts, brownie.accounts.add(key), parameters, token=arguments.token, out=out)
 
 
-def deploy(contracts, account, parameters: DeploymentParameters, *, token: str | None = None) -> dict:
-    """Deploys in a line. The court is told the escrow's address in advance; the escrow's constructor checks it."""
+def deploy(
+    contracts, account, parameters: DeploymentParameters, *, token: str | None = None, out: Path | None = None
+) -> dict:
+    """Deploys in a line and reads everything back. What stands already, by the record at `out`, is not created again.
+
+    Raises UsageError when the record is of another deployer or of other parameters, SwarmError when a contract landed
+    elsewhere or the chain holds another value than was meant.
+    """
     import brownie
 
     who = {"from": account}
-    block = brownie.chain.height
-    token = token or contracts.FaucetToken.deploy(who).address
-    vault = contracts.StakeVault.deploy(*parameters.vault_arguments(token), who)
-    beacon = contracts.Beacon.deploy(*parameters.beacon_arguments(), who)
-    escrow_address = account.get_deployment_address(account.nonce + 1)
-    court = contracts.AuditCourt.deploy(*parameters.court_arguments(vault.address, beacon.address, escrow_address), who)
-    arguments = parameters.escrow_arguments(token, vault.address, beacon.address, court.address)
-    escrow = contracts.JobEscrow.deploy(*arguments, who)
-    _read_back(parameters, token, vault, beacon, court, escrow)
-    addresses = {"vault": vault, "beacon": beacon, "court": court, "escrow": escrow}
+    record = _record_of(out, account.address, parameters)
+    if record is None:
+        block = brownie.chain.height
+        token = token or contracts.FaucetToken.deploy(who).address
+        record = _new_record(account, token, block, parameters)
+        _write(record, out)
+    at = addresses(account.address, record["first_nonce"], record["token"])
+    for place, name in enumerate(LINE):
+        if brownie.web3.eth.get_code(at[name]):
+            continue
+        if account.nonce != record["first_nonce"] + place:
+            raise SwarmError(
+                f"{name} cannot land at {at[name]} any more: the deployer has sent something else meanwhile",
+                hint=f"move {out} away and deploy again",
+            )
+        getattr(contracts, name).deploy(*parameters.constructor_arguments(name, at), who)
+    _read_back(parameters, {name: getattr(contracts, name).at(at[name]) for name in LINE}, at)
+    record |= {"complete": True}
+    _write(record, out)
+    return record
+
+
+def _new_record(account, token: str, block: int, parameters: DeploymentParameters) -> dict:
+    import brownie
+
+    at = addresses(account.address, account.nonce, token)
     return {
         "chain_id": brownie.chain.id,
         "deployment_block": block,
-        "token": str(token),
-        **{name: contract.address for name, contract in addresses.items()},
+        "complete": False,
+        "deployer": account.address,
+        "first_nonce": account.nonce,
+        **network_addresses(at),
         "drand_chain_hash": EVMNET_CHAIN_HASH if parameters.beacon_key == EVMNET_KEY else "",
         "parameters": parameters.to_json(),
     }
 
 
-def _read_back(parameters: DeploymentParameters, token: str, vault, beacon, court, escrow) -> None:
+def _record_of(out: Path | None, deployer: str, parameters: DeploymentParameters) -> dict | None:
+    """What an interrupted deployment left at `out`. Raises UsageError when it does not belong to this one."""
+    import brownie
+
+    if out is None or not out.exists():
+        return None
+    try:
+        record = json.loads(out.read_text())
+        mine = {"chain_id": brownie.chain.id, "deployer": deployer}
+        is_ours = all(record[key] == value for key, value in mine.items())
+        same = {**record["parameters"], **_devnet_only(parameters)} == parameters.to_json()
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{out} is not a deployment's record: {error}", hint="move it away") from error
+    if record["complete"]:
+        raise UsageError(f"{out} records a finished deployment", hint="move it away, or give another --out")
+    if not is_ours or not same:
+        raise UsageError(f"{out} is of another deployer, chain or parameters", hint="move it away")
+    return record
+
+
+def _devnet_only(parameters: DeploymentParameters) -> dict:
+    """A test key is drawn anew at every start: a resumed devnet deployment goes on with the recorded one."""
+    if parameters.beacon_key == EVMNET_KEY:
+        return {}
+    both = ("beacon_key", "beacon_genesis")
+    return {key: parameters.to_json()[key] for key in both}
+
+
+def _write(record: dict, out: Path | None) -> None:
+    """Written beside and renamed, so that a break leaves the old record or the new one."""
+    if out is None:
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = out.with_suffix(".part")
+    fresh.write_text(json.dumps(record, indent=2) + "\n")
+    fresh.replace(out)
+
+
+def _read_back(parameters: DeploymentParameters, deployed: dict, at: dict[str, str]) -> None:
     """Raises SwarmError when the chain holds another value than was meant: nothing can be set afterwards."""
-    beacon_values = (list(beacon.publicKey()), beacon.genesis(), beacon.period(), beacon.roundsPerEpoch())
+    vault, beacon, bench, ballots, court, reputation, escrow = (deployed[name] for name in LINE)
+    fallback = tuple(map(int, beacon.fallbackParameters()))
     found = {
-        "vault": ((vault.token(), vault.unbondDelay()), parameters.vault_arguments(token)),
-        "beacon": (beacon_values, parameters.beacon_arguments()),
-        "court": (tuple(map(int, court.parameters())), parameters.court_parameters()),
-        "court's references": (
-            (court.vault(), court.beacon(), court.auditable()),
-            (vault.address, beacon.address, escrow.address),
+        "StakeVault": (vault.token(), vault.unbondDelay()),
+        "Beacon": (
+            list(beacon.publicKey()), beacon.genesis(), beacon.period(), beacon.roundsPerEpoch(), beacon.bench(),
+            fallback,
         ),
-        "escrow": (tuple(map(int, escrow.parameters())), parameters.escrow_parameters()),
-        "escrow's references": (
-            (escrow.token(), escrow.vault(), escrow.beacon(), escrow.court()),
-            (token, vault.address, beacon.address, court.address),
+        "JudgeBench": (
+            bench.vault(), bench.court(), bench.ballots(), bench.treasury(), bench.slotBond(), bench.slotExitDelay()
         ),
-    }
-    for name, (there, meant) in found.items():
+        "Ballots": (
+            ballots.beacon(), ballots.bench(), ballots.court(), ballots.auditable(),
+            tuple(map(int, ballots.parameters())),
+        ),
+        "AuditCourt": (
+            court.beacon(), court.bench(), court.ballots(), court.auditable(), tuple(map(int, court.parameters()))
+        ),
+        "Reputation": (reputation.escrow(), reputation.unit()),
+        "JobEscrow": (
+            (escrow.token(), escrow.vault(), escrow.beacon(), escrow.bench(), escrow.court(), escrow.reputation()),
+            tuple(map(int, escrow.parameters())),
+        ),
+    }  # fmt: skip
+    for name, there in found.items():
+        meant = parameters.constructor_arguments(name, at)
         if tuple(there) != tuple(meant):
             raise SwarmError(f"the {name} holds {there}, not {meant}", hint="deploy again")
 
@@ -147,7 +219,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--passphrase-file", type=Path, help="asked for at the terminal when absent")
     parser.add_argument("--parameters", default="production", help="production, devnet or a JSON file")
     parser.add_argument("--token", help="the payment token; a faucet token is deployed where there is none")
-    parser.add_argument("--out", required=True, type=Path, help="where the addresses are written")
+    parser.add_argument("--out", type=Path, help="where the addresses are written: deployments/<chain id>.json")
     return parser.parse_args()
 
 

@@ -23,7 +23,10 @@ TARGET = ROOT / "swarm" / "chain" / "abi"
 SOURCES = {
     "StakeVault": "contracts/StakeVault.sol",
     "Beacon": "contracts/Beacon.sol",
+    "JudgeBench": "contracts/JudgeBench.sol",
+    "Ballots": "contracts/Ballots.sol",
     "AuditCourt": "contracts/AuditCourt.sol",
+    "Reputation": "contracts/Reputation.sol",
     "JobEscrow": "contracts/JobEscrow.sol",
     "FaucetToken": "contracts/mocks/FaucetToken.sol",
 }

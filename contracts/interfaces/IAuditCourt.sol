@@ -1,170 +1,142 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {Epoch} from "./IBeacon.sol";
 import {Ruling} from "./IAuditable.sol";
+import {IBallots} from "./IBallots.sol";
+import {Epoch} from "./IBeacon.sol";
+import {Comparison, Job, Terms} from "./Job.sol";
 import {CourtParameters} from "./Parameters.sol";
 import {JobId, SlotId} from "./Types.sol";
 
-/// @title Judges' slots, draws, verdicts and rulings.
-/// @notice An audit re-executes one segment of one job. One drawn judge confirms by opening the seller's own
-/// commitment, which only somebody who ran the segment can, or denies; a denial slashes nobody but draws a committee of
-/// three from a fresh seed. The committee seals, reveals, and is tallied. Every step that waits for somebody has a
-/// deadline after which anyone may move the case on.
+/// @title Cases: audits that the seed drew, challenges that somebody bonded for, and their rulings.
+/// @notice An audit re-executes one segment of one job. One drawn judge confirms or denies; a denial slashes nobody but calls a
+/// ballot of three judges, and so does a challenge. The ruling can be appealed twice, to seven and to fifteen judges, and
+/// is then executed. Every step that waits for somebody has a deadline after which anyone may move the case on.
 interface IAuditCourt {
     enum CaseStatus {
         None,
-        Judging, // the drawn judge is re-executing; deadline for its verdict
-        Denied, // waiting for the fresh seed that draws the committee
-        Sealing, // the committee re-executes and seals; deadline for seals
-        Revealing, // all sealed, or the sealing is over; deadline for reveals
-        Ruled
-    }
-
-    /// @notice A judge's seat. An owner may hold several; each serves one hardware class.
-    struct Slot {
-        address owner; // holds the stake, receives fees
-        uint40 activeFrom;
-        uint40 activeUntil; // 0 while active; draws for older commitments may still take a slot that has left
-        uint8 strikes; // deadlines missed; at three the slot is suspended
-        address operator; // sends verdicts, cannot touch money
-        uint16 hardwareClass;
-        uint8 cases; // live assignments
-        uint64 index; // position on the bench of its class
+        Judging, // the drawn judge is re-executing, or a volunteer is wanted; deadline for its verdict
+        Voting, // a ballot is open; its deadlines are its own
+        Appealable, // ruled by a committee; deadline for an appeal
+        Closed
     }
 
     struct Case {
         CaseStatus status;
-        uint16 segment;
+        Comparison comparison;
+        Ruling ruling; // the last committee's, or the final one
+        bool answersDraw; // the drawn audit; false for a challenge
+        uint8 round; // the present ballot's number. Numbers run on over all cases of a job
+        uint8 firstRound; // of this case's ballots
+        uint8 ruledRound; // whose ballot decided the ruling
+        uint8 instance; // 0: one judge; 1, 2, 3: which committee
         uint8 replacements; // judges who were late and replaced
-        uint8 round; // 0: one judge; 1: committee of three. Appeals will count on.
-        uint40 since; // when the round began: only slots active by then are drawn
+        uint16 segment; // UNDELIVERED: whether the result can be fetched
+        uint40 since; // commitment of the drawn audit: only slots active by then are drawn as its judge
         uint40 deadline;
-        Epoch epoch; // whose seed draws this round
-        SlotId judge; // the drawn judge of round 0
-        uint96 fee;
-        bytes32 deniedLeaf; // what the first judge says the leaf should be; 0 before a denial
-        SlotId[3] committee;
+        Epoch epoch; // whose seed draws the judge
+        SlotId judge;
     }
 
-    /// @notice One committee member's state.
-    struct Seat {
-        bytes32 seal;
-        bytes32 leaf; // the recomputed leaf once revealed
-        bool matches; // the revealed leaf was proved to be the seller's own
-    }
-
-    /// @notice Re-execution of one segment: everything a judge must know to have run it.
-    /// leaf = sha256(0x00 ‖ jobId ‖ segment ‖ sha256(traceRoot ‖ outputHash) ‖ outputCid).
-    struct Opening {
-        bytes32 traceRoot; // Merkle root of the intermediates; not in the published result
-        bytes32 outputHash; // hash of the output's files
-        bytes32 outputCid; // sha2-256 digest of the output directory's CID
-    }
-
-    event SlotTaken(SlotId indexed slotId, address indexed owner, address operator, uint16 hardwareClass);
-    event SlotLeft(SlotId indexed slotId, uint40 activeUntil);
-    event SlotReleased(SlotId indexed slotId);
     event CaseOpened(JobId indexed jobId, uint16 segment, SlotId indexed judge, uint40 deadline);
     event JudgeReplaced(JobId indexed jobId, SlotId indexed late, SlotId indexed judge, uint40 deadline);
-    event Confirmed(JobId indexed jobId, SlotId indexed judge);
-    event Denied(JobId indexed jobId, SlotId indexed judge, bytes32 leaf, bytes32 evidenceCid, Epoch epoch);
-    event CommitteeDrawn(JobId indexed jobId, uint8 round, SlotId[3] committee, uint40 deadline);
-    event Sealed(JobId indexed jobId, SlotId indexed judge, bytes32 seal);
-    event Revealed(JobId indexed jobId, SlotId indexed judge, bytes32 leaf, bool matches, bytes32 evidenceCid);
-    event Ruled(JobId indexed jobId, Ruling ruling, address[] right, uint256 penalties);
-    event JudgePenalised(JobId indexed jobId, SlotId indexed judge, uint256 amount);
+    event Volunteered(JobId indexed jobId, SlotId indexed judge);
+    event Confirmed(JobId indexed jobId, SlotId indexed judge, bytes32 evidenceCid);
+    event Denied(JobId indexed jobId, SlotId indexed judge, bytes32 verdict, bytes32 evidenceCid, Epoch epoch);
+    event Challenged(JobId indexed jobId, address indexed challenger, uint16 segment, uint256 bond);
+    event Tallied(JobId indexed jobId, uint8 round, Ruling ruling, uint40 deadline);
+    event Appealed(JobId indexed jobId, address indexed appellant, uint8 round, uint256 bond, Epoch epoch);
+    event Executed(JobId indexed jobId, Ruling ruling, address[] right, uint256 penalties);
 
     error OnlyAuditable();
-    error OnlyOperator(address operator);
-    error OnlySlotOwner(address owner);
-    error SlotNotActive(SlotId slotId);
-    error SlotBusy(uint8 cases);
-    error ExitDelayRunning(uint40 readyAt, uint40 time);
     error WrongCaseStatus(CaseStatus expected, CaseStatus actual);
     error CaseAlreadyOpen(JobId jobId);
-    error DeadlinePassed(uint40 deadline, uint40 time);
-    error DeadlineRunning(uint40 deadline, uint40 time);
+    error CaseDeadlinePassed(uint40 deadline, uint40 time);
+    error CaseDeadlineRunning(uint40 deadline, uint40 time);
     error NotTheJudge(SlotId drawn);
-    error NotInCommittee(address operator);
-    error WrongOpening();
-    error WrongProofLength(uint256 expected, uint256 actual);
-    error AlreadySealed();
-    error NotSealed();
-    error AlreadyRevealed();
-    error SealMismatch();
-    error EmptyLeaf();
-    error EmptySeal();
-    error SeedNotKnown(Epoch epoch);
+    error NoVolunteerWanted();
+    error NotForComparison(Comparison comparison);
+    error UnfitVerdict(bytes32 verdict);
+    error OpeningNotCommitted();
+    error NoSuchSegment(uint16 segment);
+    error TermsDiffer();
+    error NotAChallenge();
+    error TooManyChallengers(uint256 maximum);
+    error SellerChallenges();
+    error FinalInstance();
+    error NotACanary();
     error UnsafeDelays();
 
-    /* BENCH */
-
-    /// @notice Takes a seat for `hardwareClass`; locks `slotBond` of the caller's stake in the vault.
-    /// @param operator The key that will send verdicts; it may be the caller.
-    function takeSlot(uint16 hardwareClass, address operator) external returns (SlotId);
-
-    /// @notice Leaves the seat: no draw for a commitment made after this takes it.
-    function leaveSlot(SlotId slotId) external;
-
-    /// @notice Returns the bond once `slotExitDelay` has passed and no case is live; the seat can be taken anew.
-    function releaseSlot(SlotId slotId) external;
-
-    /* AUDIT */
+    /* THE DRAWN JUDGE */
 
     /// @notice Opens a case on a drawn job and draws its judge. Only the escrow may call it.
-    /// @param since When the job was committed: only slots active by then are drawn.
-    function open(JobId jobId, Epoch epoch, uint40 since, uint96 fee) external;
+    function open(JobId jobId, Job calldata job, Terms calldata terms, bytes32 seed, uint40 since) external;
 
-    /// @notice Confirms: opens the seller's own commitment of the drawn segment.
-    function confirm(JobId jobId, Opening calldata opening, bytes32[] calldata proof) external;
+    /// @notice Confirms in the exact class: opens the seller's own commitment of the drawn segment, which only somebody who ran
+    /// it can.
+    function confirm(JobId jobId, Job calldata job, IBallots.Opening calldata opening, bytes32[] calldata proof)
+        external;
 
-    /// @notice Denies: says which leaf the segment should have had. Draws a committee from a fresh seed.
-    /// @dev Warning: a denial that the committee overrules costs five fees.
-    function deny(JobId jobId, bytes32 leaf, bytes32 evidenceCid) external;
+    /// @notice Confirms in the other classes, by the judge's word.
+    /// @dev Warning: a false word costs ten fees and the slot.
+    function vouch(JobId jobId, Job calldata job, bytes32 evidenceCid) external;
 
-    /// @notice Replaces a late judge, who pays one fee, by the next in the draw. After five the case fails open.
-    function replaceJudge(JobId jobId) external;
+    /// @notice Denies. In the exact class the verdict is the leaf the segment should have had; elsewhere MISMATCH; anywhere
+    /// UNAVAILABLE. Calls a ballot of three.
+    /// @dev Warning: a denial that the last committee overrules costs five fees; an overruled UNAVAILABLE one.
+    function deny(JobId jobId, bytes32 verdict, bytes32 evidenceCid) external;
 
-    /* COMMITTEE */
+    /// @notice Replaces a late judge, who pays one fee, by the next in the draw. After five any judge may volunteer within a longer
+    /// window; when nobody does, the job fails open.
+    function replaceJudge(JobId jobId, Job calldata job, Terms calldata terms) external;
 
-    /// @notice Draws the committee once the fresh seed is known; draws again from where it stopped if seats are empty.
-    /// When no committee can be found in time the case is ruled Void.
-    function drawCommittee(JobId jobId) external;
+    /// @notice Takes the place of a judge that could not be drawn. The caller is the slot's operator.
+    function volunteer(JobId jobId, Job calldata job, Terms calldata terms, SlotId slotId) external;
 
-    /// @notice Seals a member's finding: sha256(0x02 ‖ jobId ‖ round ‖ judge ‖ leaf ‖ evidenceCid ‖ salt), where judge is
-    /// the operator's address, so that another judge cannot replay it.
-    function seal(JobId jobId, bytes32 seal_) external;
+    /* CHALLENGE */
 
-    /// @notice Reveals a sealed finding by its preimage. With a Merkle `proof` that the recomputed leaf is the seller's own the
-    /// member acquits; with an empty proof it convicts with the leaf it recomputed.
-    function reveal(
-        JobId jobId,
-        Opening calldata opening,
-        bytes32 evidenceCid,
-        bytes32 salt,
-        bytes32[] calldata proof
-    ) external;
+    /// @notice Forces a ballot on a segment of a submitted job, or with UNDELIVERED on the question whether its result can be
+    /// fetched. Takes `challengeBond`.
+    function challenge(JobId jobId, Job calldata job, Terms calldata terms, uint16 segment) external;
 
-    /// @notice Rules once all have revealed or the time for it is over: a class of at least two members and a strict majority
-    /// decides; without one the ruling is Void.
+    /// @notice Joins a challenge before its committee's seed is public; a bond more, a share less.
+    function joinChallenge(JobId jobId, Job calldata job) external;
+
+    /* RULING */
+
+    /// @notice Takes the result of a ballot: a verdict of at least two members and more than half of the seats decides; without one
+    /// the ruling is Void. A ballot without a committee leaves an appealed ruling as it was, makes an audit Void, since the
+    /// judge who denied was not proved wrong, and drops a challenge.
     function tally(JobId jobId) external;
+
+    /// @notice Takes a tallied case to the next committee, for a bond that pays it: seven, then fifteen judges. Anyone may.
+    function appeal(JobId jobId, Job calldata job) external;
+
+    /// @notice Carries a ruling out once nobody can appeal any more.
+    function execute(JobId jobId, Job calldata job) external;
+
+    /// @notice Shows that a job of the tolerance class was a canary: its seller marked the judged segment as false on purpose, inside the
+    /// commitment. Only the buyer may; everything returns, and a judge who vouched for it loses ten fees and the slot.
+    function exposeCanary(JobId jobId, Job calldata job, IBallots.Opening calldata opening, bytes32[] calldata proof)
+        external;
 
     /* VIEWS */
 
     function auditable() external view returns (address);
-    function slotBond() external view returns (uint256);
-    function slotOf(SlotId slotId) external view returns (Slot memory);
-    function slotCount() external view returns (uint32);
-    /// @notice What is left of a slot's bond, and how much of that its live cases reserve (5 F each).
-    function bondOf(SlotId slotId) external view returns (uint256 left, uint256 reserved);
     function caseOf(JobId jobId) external view returns (Case memory);
-    function seatOf(JobId jobId, SlotId slotId) external view returns (Seat memory);
-    /// @notice How many independent owners with an active slot serve the class.
-    function ownersOf(uint16 hardwareClass) external view returns (uint32);
-    /// @notice Whether a job between these two could be given a judge and a committee at this fee.
-    function canJudge(uint16 hardwareClass, address buyer, address seller, uint256 fee) external view returns (bool);
-    /// @notice The longest time a case can keep a slot's bond at risk.
+    /// @notice Who cannot sit in the case's committees: those who were late, and last the drawn judge, or the one whose word is
+    /// challenged; and the number of the case's first ballot.
+    function judgesOf(JobId jobId) external view returns (SlotId[] memory judges, uint8 firstRound);
+    /// @notice What the drawn judge says the segment should have been.
+    function deniedVerdictOf(JobId jobId) external view returns (bytes32);
+    function challengersOf(JobId jobId) external view returns (address[] memory);
+    /// @notice Seats of the committee of this instance: 3, 7, 15.
+    function seatsOf(uint8 instance) external pure returns (uint8);
+    /// @notice What a challenger bonds: five fees.
+    function challengeBond(uint256 fee) external pure returns (uint256);
+    /// @notice What an appeal from this instance bonds: a fee for every seat of the next committee.
+    function appealBond(uint8 instance, uint256 fee) external pure returns (uint256);
+    /// @notice The longest time from a round's beginning to its last draw.
     function horizon() external view returns (uint64);
     function maxSegmentSeconds() external view returns (uint24);
     function parameters() external view returns (CourtParameters memory);

@@ -1,41 +1,53 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
+import {Job} from "./Job.sol";
 import {JobId} from "./Types.sol";
 
 /// @notice How a court ended a case.
-/// Confirmed: the drawn judge opened the commitment. Acquitted / Slashed: a committee agreed for / against the seller.
-/// Void: the committee did not agree; nobody who spoke is slashed. Unjudged: no judge answered; the case fails open.
+/// Confirmed: the drawn judge stood by the seller. Acquitted / Slashed: a committee agreed for / against the seller.
+/// Void: the committee did not agree; nobody who spoke is slashed. Unjudged: nobody answered; the job fails open.
+/// Canary: the buyer showed that the result was false on purpose, to see whether judges look.
 enum Ruling {
     None,
     Confirmed,
     Acquitted,
     Slashed,
     Void,
-    Unjudged
+    Unjudged,
+    Canary
 }
 
-/// @notice What a court must know of a job to judge it.
-struct AuditTerms {
-    address buyer;
-    address seller;
-    uint16 segments;
-    uint24 segmentSeconds;
-    uint16 hardwareClass;
-    bytes32 segmentRoot;
+/// @notice A ruling and what it costs whom. Tokens of penalties and bonds are with the escrow already.
+struct Outcome {
+    Ruling ruling;
+    bool answersDraw; // the case was the job's drawn audit, not a challenge
+    bool firstIsRight; // right[0] is the drawn judge, paid from the levy as if it had confirmed
+    address[] right; // owners of the judges who were right, each to be paid one fee
+    address[] accusers; // challengers and appellants who were right: a share, no fee
+    uint256 penalties; // what absent and overruled judges lost in this case
+    uint256 forfeited; // bonds of challengers and appellants who were wrong
+    address[] bonded; // whose bonds go back …
+    uint256[] bonds; // … and how much
 }
 
 /// @title What a court asks of the contract whose jobs it judges.
 interface IAuditable {
-    /// @notice The committed facts of a job; fixed from submission on.
-    function auditTermsOf(JobId jobId) external view returns (AuditTerms memory);
+    /// @notice Reverts unless `job` is the present state of the job.
+    function requireCurrent(JobId jobId, Job calldata job) external view;
 
-    /// @notice Carries out a ruling. Only the court may call it, once per case.
-    /// @param right The owners of the judges who were right, each to be paid one fee. When the first judge is among
-    /// them it comes first and `firstIsRight` is true: its fee comes from the job's reserve, the others' from who was wrong.
-    /// @param penalties Tokens the court has already sent here: what absent and overruled judges lost in this case.
-    function rule(JobId jobId, Ruling ruling, address[] calldata right, bool firstIsRight, uint256 penalties) external;
+    /// @notice Carries out a ruling. Only the court may call it.
+    function rule(JobId jobId, Job calldata job, Outcome calldata outcome) external;
 
-    /// @notice Books tokens the court has sent here: what a late judge lost while its case goes on.
+    /// @notice Marks a submitted job as challenged and collects the challenger's bond. Only the court may call it.
+    function challenged(JobId jobId, Job calldata job, address challenger, uint256 bond) external;
+
+    /// @notice Collects the bond of somebody who joins or appeals. Only the court may call it.
+    function takeBond(address payer, uint256 bond) external;
+
+    /// @notice Books tokens the bench has sent here: what a late judge lost while its case goes on.
     function bookPenalty(uint256 amount) external;
+
+    /// @notice F of a job: what one re-execution of one segment is paid.
+    function feeFor(uint256 price, uint16 segments) external view returns (uint256);
 }

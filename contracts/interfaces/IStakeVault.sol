@@ -27,6 +27,7 @@ interface IStakeVault {
     event SlasherRevoked(address indexed account, address indexed slasher);
     event Locked(address indexed account, address indexed slasher, uint256 amount);
     event Unlocked(address indexed account, address indexed slasher, uint256 amount);
+    event KeysSet(address indexed account, address operator, address payout);
     event Slashed(address indexed account, address indexed slasher, uint256 amount, address to);
 
     error ZeroAmount();
@@ -45,11 +46,20 @@ interface IStakeVault {
     /// else never touches that account's unbondings.
     function deposit(address account, uint256 amount) external;
 
+    /// @notice The same with an ERC-2612 permit of the caller in place of an approval.
+    function depositWithPermit(address account, uint256 amount, uint256 deadline, uint8 v, bytes32 r, bytes32 s) external;
+
     /// @notice Starts to take `amount` of free stake out; it can be withdrawn after `unbondDelay` seconds.
     function unbond(uint256 amount) external returns (UnbondId id);
 
     /// @notice Pays a finished unbonding of the caller to `to`.
     function withdraw(UnbondId id, address to) external;
+
+    /* KEYS */
+
+    /// @notice Names the key that may act for the caller's account but not touch its stake, and the address that is paid. Zero for none,
+    /// and for the account itself.
+    function setKeys(address operator, address payout) external;
 
     /* SLASHERS */
 
@@ -75,6 +85,8 @@ interface IStakeVault {
     function unbondDelay() external view returns (uint64);
     function accountOf(address account) external view returns (Account memory);
     function freeStakeOf(address account) external view returns (uint256);
+    function operatorOf(address account) external view returns (address);
+    function payoutOf(address account) external view returns (address);
     function lockedBy(address account, address slasher) external view returns (uint256);
     function isAuthorised(address account, address slasher) external view returns (bool);
     function unbondingOf(address account, UnbondId id) external view returns (Unbonding memory);

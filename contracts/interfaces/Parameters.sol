@@ -14,12 +14,22 @@ struct EscrowParameters {
 
 /// @notice What a deployment of the court chooses. Times are seconds.
 struct CourtParameters {
-    uint96 slotBond;
     uint40 judgeMinSeconds; // the least a drawn judge is given for its verdict
+    uint40 appealSeconds; // from a tally to its execution
+    uint24 maxSegmentSeconds; // the longest segment the escrow lets anyone post
+}
+
+/// @notice What a deployment of the ballots chooses. Times are seconds.
+struct BallotParameters {
     uint40 sealMinSeconds; // the least a committee is given to seal
     uint40 revealSeconds;
-    uint40 drawWindow; // from the fresh seed's time until a committee must be complete
-    uint40 seedDelay; // from a denial to the earliest round that may draw its committee
-    uint40 slotExitDelay; // from leaving a slot to its bond
-    uint24 maxSegmentSeconds; // the longest segment the escrow lets anyone post
+    uint40 drawWindow; // from the seed's time until a committee must be complete
+    uint40 seedDelay; // from the call of a ballot to the earliest round that may draw its committee
+}
+
+/// @notice What a deployment of the beacon chooses for the day its randomness stops. Times are seconds.
+struct FallbackParameters {
+    uint40 patience; // from a round's time to the first commitment that replaces it
+    uint40 commitSeconds;
+    uint40 revealSeconds;
 }

@@ -63,7 +63,7 @@ def open_market(story: Story) -> None:
                 live.update("deposits and seats")
         for name in JUDGES:
             stage.start_judge(name)
-    bond = format_amount(chain.court.slot_bond())
+    bond = format_amount(chain.bench.slot_bond())
     narrator.say(f"sellers {' and '.join(SELLERS)} deposit {format_amount(SELLER_STAKE)} TOK of stake each")
     narrator.say(f"judges {', '.join(JUDGES)} lock a bond of {bond} TOK each and start `verifier run`")
 
@@ -91,9 +91,8 @@ def buy(story: Story) -> tuple[Prepared, Offer]:
     training = prepared.spec.training
     narrator.say(f"{examples} chat examples · {training.max_steps} steps · {offered.terms.segments} segments")
     narrator.say(f"model {prepared.spec.base_model[7:27]}…  spec {prepared.spec_cid.hex()[:16]}…")
-    narrator.say(
-        f"price {format_amount(offered.terms.price)} TOK; the most it can cost is {format_amount(offered.escrow)} TOK"
-    )
+    price, escrow = format_amount(offered.terms.max_price), format_amount(offered.escrow)
+    narrator.say(f"price {price} TOK; the most it can cost is {escrow} TOK")
     return prepared, offered
 
 

@@ -7,7 +7,16 @@ import json
 from functools import cache
 from importlib import resources
 
-CONTRACTS = ("StakeVault", "Beacon", "AuditCourt", "JobEscrow", "FaucetToken")
+CONTRACTS = (
+    "StakeVault",
+    "Beacon",
+    "JudgeBench",
+    "Ballots",
+    "AuditCourt",
+    "Reputation",
+    "JobEscrow",
+    "FaucetToken",
+)
 
 
 @cache

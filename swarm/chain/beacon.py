@@ -26,8 +26,13 @@ class Beacon:
         return self._client.call(self._functions.timeOf(epoch))
 
     def seed_of(self, epoch: Epoch) -> Digest | None:
-        seed = Digest(self._client.call(self._functions.seedOf(epoch)))
-        return None if seed == ZERO_DIGEST else seed
+        """The seed that decides `epoch`, the beacon's or the fallback's; None while neither is known."""
+        return self.seed_for(epoch)[0]
+
+    def seed_for(self, epoch: Epoch) -> tuple[Digest | None, bool]:
+        """The seed that decides `epoch`, and whether judges made it because the beacon was silent."""
+        seed, is_fallback = self._client.call(self._functions.seedFor(epoch))
+        return (None if seed == ZERO_DIGEST else Digest(seed)), is_fallback
 
     def message_point(self, round_: int) -> tuple[int, int]:
         """The curve point a signer multiplies; used by the devnet's signer only."""

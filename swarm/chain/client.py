@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import requests
 from eth_account.signers.local import LocalAccount
+from eth_utils.abi import event_abi_to_log_topic
 from web3 import HTTPProvider, Web3
 from web3.exceptions import (
     ContractCustomError,
@@ -28,6 +30,7 @@ _BAD_ADDRESS = (
     requests.exceptions.MissingSchema,
     requests.exceptions.InvalidSchema,
 )
+_BLOCKS_A_QUERY = 10_000  # what public endpoints commonly allow
 _GAS_MARGIN = 1.25  # state moves between estimate and inclusion: a call that now starts from a colder slot needs more
 
 
@@ -74,6 +77,21 @@ class ChainClient:
             tx_hash = self.web3.eth.send_raw_transaction(signed.raw_transaction)
         return self._receipt(tx_hash, transaction)
 
+    def block_number(self) -> int:
+        with _translated(self.rpc_url):
+            return self.web3.eth.block_number
+
+    def all_logs(self, contract: Any, first: int, last: int) -> Iterator[Any]:
+        """Every decoded event of a contract in the blocks `first` to `last`, both included, oldest first."""
+        events = {bytes(event_abi_to_log_topic(entry)): entry["name"] for entry in contract.events._events}
+        for start in range(first, last + 1, _BLOCKS_A_QUERY):
+            window = {"fromBlock": start, "toBlock": min(start + _BLOCKS_A_QUERY - 1, last)}
+            with _translated(self.rpc_url):
+                entries = self.web3.eth.get_logs({"address": contract.address, **window})
+            for entry in entries:
+                if name := events.get(bytes(entry["topics"][0])):
+                    yield contract.events[name]().process_log(entry)
+
     def rpc(self, method: str, *parameters: Any) -> Any:
         """A raw call: devnet methods only."""
         with _translated(self.rpc_url):
@@ -90,9 +108,7 @@ class ChainClient:
         fees = {"maxFeePerGas": 2 * base_fee + tip, "maxPriorityFeePerGas": tip}
         self._check_gas(sender, gas * fees["maxFeePerGas"])
         nonce = eth.get_transaction_count(Web3.to_checksum_address(sender), "pending")
-        return function.build_transaction(
-            {"from": sender, "nonce": nonce, "gas": gas, "chainId": eth.chain_id} | fees
-        )
+        return function.build_transaction({"from": sender, "nonce": nonce, "gas": gas, "chainId": eth.chain_id} | fees)
 
     def _check_gas(self, sender: str, cost: int) -> None:
         balance = self.web3.eth.get_balance(Web3.to_checksum_address(sender))
@@ -101,9 +117,7 @@ class ChainClient:
 
     def _receipt(self, tx_hash: bytes, transaction: dict) -> dict:
         with _translated(self.rpc_url):
-            receipt = self.web3.eth.wait_for_transaction_receipt(
-                tx_hash, timeout=self._mined_within, poll_latency=0.25
-            )
+            receipt = self.web3.eth.wait_for_transaction_receipt(tx_hash, timeout=self._mined_within, poll_latency=0.25)
             if receipt["status"] == 1:
                 return dict(receipt)
             again = {key: transaction[key] for key in ("from", "to", "data")}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deploys the contracts in a line from committed bytecode, so that no compiler is needed at run time.
 
-The court needs the escrow's address before the escrow exists: it is the deployer's next but one contract, so it
-is computed from deployer and nonce, and the escrow's constructor checks it.
+Contracts name others that are created after them: every address of the line follows from deployer and nonce. The
+escrow's constructor checks that the court names it; the rest is read back.
 """
 
 from __future__ import annotations
@@ -16,8 +16,19 @@ from swarm.chain import artifacts
 from swarm.chain.client import ChainClient
 from swarm.chain.network import Network
 from swarm.errors import SwarmError
-from swarm.protocol.parameters import DeploymentParameters
+from swarm.protocol.parameters import LINE, DeploymentParameters
 from swarm.protocol.types import Address
+
+_FIELDS = {
+    "token": "FaucetToken",
+    "vault": "StakeVault",
+    "beacon": "Beacon",
+    "bench": "JudgeBench",
+    "ballots": "Ballots",
+    "court": "AuditCourt",
+    "reputation": "Reputation",
+    "escrow": "JobEscrow",
+}
 
 
 class Deployer(Protocol):
@@ -57,26 +68,31 @@ def contract_address(deployer: Address, nonce: int) -> Address:
     return Address(to_checksum_address(keccak(rlp.encode([bytes.fromhex(deployer[2:]), nonce]))[12:]))
 
 
+def addresses(deployer: Address, nonce: int, token: Address) -> dict[str, Address]:
+    """Where every contract of the line will stand when its first one is created with `nonce`."""
+    line = {name: contract_address(deployer, nonce + place) for place, name in enumerate(LINE)}
+    return {"FaucetToken": token} | line
+
+
 def deploy(client: ChainClient, deployer: Deployer, parameters: DeploymentParameters) -> Network:
-    """Deploys token, vault, beacon, court and escrow and reads back that they name each other."""
+    """Deploys a faucet token and the line of contracts, and checks where each of them landed."""
     block = client.web3.eth.block_number
     token = deployer.create("FaucetToken")
-    vault = deployer.create("StakeVault", *parameters.vault_arguments(token))
-    beacon = deployer.create("Beacon", *parameters.beacon_arguments())
     nonce = client.web3.eth.get_transaction_count(to_checksum_address(deployer.address))
-    escrow_address = contract_address(deployer.address, nonce + 1)
-    court = deployer.create("AuditCourt", *parameters.court_arguments(vault, beacon, escrow_address))
-    escrow = deployer.create("JobEscrow", *parameters.escrow_arguments(token, vault, beacon, court))
-    if escrow != escrow_address:
-        raise SwarmError(f"the escrow landed at {escrow}, not at {escrow_address}", hint="deploy again")
+    at = addresses(deployer.address, nonce, token)
+    for name in LINE:
+        landed = deployer.create(name, *parameters.constructor_arguments(name, at))
+        if landed != at[name]:
+            raise SwarmError(f"{name} landed at {landed}, not at {at[name]}", hint="deploy again")
     return Network(
         chain_id=client.check(),
         rpc_url=client.rpc_url,
-        token=token,
-        vault=vault,
-        beacon=beacon,
-        court=court,
-        escrow=escrow,
+        **network_addresses(at),
         deployment_block=block,
         parameters=parameters.to_json(),
     )
+
+
+def network_addresses(at: dict[str, Address]) -> dict[str, Address]:
+    """The contracts' addresses under the names a network file gives them."""
+    return {field: at[contract] for field, contract in _FIELDS.items()}

@@ -1,68 +1,85 @@
 # SPDX-License-Identifier: Apache-2.0
-"""JobEscrow: payments and the life of a job. One method per transition."""
+"""JobEscrow: payments and the life of a job. One method per transition; whoever moves a job brings its state."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from eth_account.signers.local import LocalAccount
 from web3.logs import DISCARD
 
 from swarm.chain.client import ChainClient
-from swarm.errors import NotFound
-from swarm.protocol.types import Address, Amount, Digest, Epoch, Job, JobId, JobStatus, Terms
+from swarm.chain.jobs import JobBook
+from swarm.protocol.types import Address, Amount, Digest, Job, JobId, Terms
 
 
 class Escrow:
-    def __init__(self, client: ChainClient, address: Address) -> None:
+    """`first_block` is the block of the deployment: no event lies before it."""
+
+    def __init__(self, client: ChainClient, address: Address, first_block: int = 0) -> None:
         self.address = address
         self._client = client
         self._contract = client.contract("JobEscrow", address)
         self._functions = self._contract.functions
+        self._book = JobBook(client, self._contract, first_block)
 
     # posting
 
     def post(self, account: LocalAccount, terms: Terms) -> tuple[JobId, dict]:
         """Posts a job; the allowance must be there. Returns its id and the receipt."""
-        values = (
-            terms.spec_cid,
-            terms.price,
-            terms.segments,
-            terms.segment_seconds,
-            terms.run_seconds,
-            terms.open_seconds,
-            terms.hardware_class,
-        )
-        receipt = self._client.send(self._functions.post(values), account)
-        event = self._contract.events.JobPosted().process_receipt(receipt, errors=DISCARD)[0]
-        return JobId(event["args"]["jobId"]), receipt
+        receipt = self._client.send(self._functions.post(terms.values()), account)
+        return self._posted(receipt)[0], receipt
 
-    def cancel(self, account: LocalAccount, job_id: JobId) -> dict:
-        return self._client.send(self._functions.cancel(job_id), account)
+    def post_many(self, account: LocalAccount, terms: Terms, spec_cids: Sequence[Digest]) -> tuple[list[JobId], dict]:
+        """Posts the same terms once for each spec, in one transfer. Returns the ids and the receipt."""
+        receipt = self._client.send(self._functions.postMany(terms.values(), list(spec_cids)), account)
+        return self._posted(receipt), receipt
+
+    def cancel(self, account: LocalAccount, job: Job) -> dict:
+        return self._client.send(self._functions.cancel(job.job_id, job.state()), account)
 
     # acceptance
 
-    def accept(self, account: LocalAccount, job_id: JobId, collateral: Amount) -> dict:
-        return self._client.send(self._functions.accept(job_id, collateral), account)
+    def accept(self, account: LocalAccount, job: Job, collateral: Amount, seller: Address | None = None) -> dict:
+        """Accepts for `seller`, whose operator the account may be; by default for the account itself."""
+        seller = seller or Address(account.address)
+        call = self._functions.accept(job.job_id, job.state(), job.terms.values(), seller, collateral)
+        return self._client.send(call, account)
 
-    def abort(self, account: LocalAccount, job_id: JobId) -> dict:
-        return self._client.send(self._functions.abort(job_id), account)
+    def abort(self, account: LocalAccount, job: Job) -> dict:
+        return self._client.send(self._functions.abort(job.job_id, job.state()), account)
 
     # submission
 
-    def submit(self, account: LocalAccount, job_id: JobId, result_cid: Digest, segment_root: Digest) -> dict:
-        return self._client.send(self._functions.submit(job_id, result_cid, segment_root), account)
+    def submit(self, account: LocalAccount, job: Job, result_cid: Digest, segment_root: Digest) -> dict:
+        return self._client.send(self._functions.submit(job.job_id, job.state(), result_cid, segment_root), account)
 
-    def refund(self, account: LocalAccount, job_id: JobId) -> dict:
-        return self._client.send(self._functions.refund(job_id), account)
+    def hand_back(
+        self,
+        account: LocalAccount,
+        job: Job,
+        part: tuple[Digest, Digest, int],
+        last: tuple[Digest, Digest, Sequence[Digest]],
+    ) -> tuple[JobId, dict]:
+        """Splits a running job. `part` is result CID, segment root and segments done; `last` is D, output CID and proof
+        of the last of them. Returns the id under which the rest is open."""
+        digest, output_cid, proof = last
+        call = self._functions.handBack(
+            job.job_id, job.state(), job.terms.values(), part, (digest, output_cid, list(proof))
+        )
+        receipt = self._client.send(call, account)
+        return self._posted(receipt)[0], receipt
+
+    def refund(self, account: LocalAccount, job: Job) -> dict:
+        return self._client.send(self._functions.refund(job.job_id, job.state()), account)
 
     # audit and settlement
 
-    def open_audit(self, account: LocalAccount, job_id: JobId) -> dict:
-        return self._client.send(self._functions.openAudit(job_id), account)
+    def open_audit(self, account: LocalAccount, job: Job) -> dict:
+        return self._client.send(self._functions.openAudit(job.job_id, job.state(), job.terms.values()), account)
 
-    def settle(self, account: LocalAccount, job_id: JobId) -> dict:
-        return self._client.send(self._functions.settle(job_id), account)
+    def settle(self, account: LocalAccount, job: Job) -> dict:
+        return self._client.send(self._functions.settle(job.job_id, job.state()), account)
 
     def claim(self, account: LocalAccount, to: Address) -> dict:
         return self._client.send(self._functions.claim(to), account)
@@ -74,28 +91,25 @@ class Escrow:
     # views
 
     def job(self, job_id: JobId) -> Job:
-        """The job as the chain holds it. Raises NotFound for an id that was never posted."""
-        job = self._job(job_id)
-        if job.status == JobStatus.NONE:
-            raise NotFound(f"there is no job {job_id}", hint="swarm job list shows them")
-        return job
+        """The job as the chain proves it. Raises NotFound for an id that was never posted."""
+        return self._book.job(job_id)
 
     def jobs(self, *, newest_first: bool = True) -> Iterator[Job]:
         count = self.job_count()
         ids = range(count, 0, -1) if newest_first else range(1, count + 1)
-        return (self._job(JobId(job_id)) for job_id in ids)
+        return (self.job(JobId(job_id)) for job_id in ids)
 
     def job_count(self) -> int:
         return self._client.call(self._functions.jobCount())
 
-    def is_drawn(self, job_id: JobId) -> bool:
-        return self._client.call(self._functions.isDrawn(job_id))
+    def is_drawn(self, job: Job) -> bool:
+        return self._client.call(self._functions.isDrawn(job.job_id, job.state()))
 
     def fee_for(self, price: Amount, segments: int) -> Amount:
         return Amount(self._client.call(self._functions.feeFor(price, segments)))
 
-    def escrow_for(self, price: Amount, segments: int) -> Amount:
-        return Amount(self._client.call(self._functions.escrowFor(price, segments)))
+    def escrow_for(self, price: Amount, segments: int, parts: int = 1) -> Amount:
+        return Amount(self._client.call(self._functions.escrowFor(price, segments, parts)))
 
     def min_collateral_for(self, price: Amount, segments: int) -> Amount:
         return Amount(self._client.call(self._functions.minCollateralFor(price, segments)))
@@ -113,28 +127,6 @@ class Escrow:
         """The decoded events of one kind that name the job."""
         return self._client.logs(self._contract, name, argument_filters={"jobId": job_id}, from_block=from_block)
 
-    def _job(self, job_id: JobId) -> Job:
-        (
-            buyer, segments, segment_seconds, run_seconds, hardware_class, seller, status, deadline, audit_bps, epoch,
-            price, collateral, open_until, audited, spec_cid, result_cid, segment_root,
-        ) = self._client.call(self._functions.jobOf(job_id))  # fmt: skip
-        return Job(
-            job_id=job_id,
-            buyer=Address(buyer),
-            segments=segments,
-            segment_seconds=segment_seconds,
-            run_seconds=run_seconds,
-            hardware_class=hardware_class,
-            seller=Address(seller),
-            status=JobStatus(status),
-            deadline=deadline,
-            audit_bps=audit_bps,
-            epoch=Epoch(epoch),
-            price=Amount(price),
-            collateral=Amount(collateral),
-            open_until=open_until,
-            audited=audited,
-            spec_cid=Digest(spec_cid),
-            result_cid=Digest(result_cid),
-            segment_root=Digest(segment_root),
-        )
+    def _posted(self, receipt: dict) -> list[JobId]:
+        events = self._contract.events.JobPosted().process_receipt(receipt, errors=DISCARD)
+        return [JobId(event["args"]["jobId"]) for event in events]

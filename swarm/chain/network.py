@@ -9,11 +9,14 @@ from pathlib import Path
 
 from eth_account.signers.local import LocalAccount
 
+from swarm.chain.ballots import Ballots
 from swarm.chain.beacon import Beacon
+from swarm.chain.bench import Bench
 from swarm.chain.client import ChainClient
 from swarm.chain.court import Court
 from swarm.chain.drand import Drand
 from swarm.chain.escrow import Escrow
+from swarm.chain.reputation import Reputation
 from swarm.chain.token import Token
 from swarm.chain.vault import Vault
 from swarm.errors import NotFound, UsageError
@@ -30,7 +33,10 @@ class Network:
     token: Address
     vault: Address
     beacon: Address
+    bench: Address
+    ballots: Address
     court: Address
+    reputation: Address
     escrow: Address
     rpc_url: str = ""  # may carry a key of one's own, so a deployment's record leaves it out
     deployment_block: int = 0
@@ -80,8 +86,11 @@ class Chain:
         self.token = Token(self.client, network.token)
         self.vault = Vault(self.client, network.vault)
         self.beacon = Beacon(self.client, network.beacon)
+        self.bench = Bench(self.client, network.bench)
+        self.ballots = Ballots(self.client, network.ballots)
         self.court = Court(self.client, network.court)
-        self.escrow = Escrow(self.client, network.escrow)
+        self.reputation = Reputation(self.client, network.reputation)
+        self.escrow = Escrow(self.client, network.escrow, network.deployment_block)
         self.drand = Drand(network.drand_urls, network.drand_chain_hash)
 
     def check(self) -> Chain:
@@ -95,7 +104,7 @@ class Chain:
         return self
 
     def deposit(self, account: LocalAccount, amount: Amount, slasher: Address) -> None:
-        """Deposits stake, if `amount` is positive, and lets `slasher` (escrow or court) lock it."""
+        """Deposits stake, if `amount` is positive, and lets `slasher` (escrow or bench) lock it."""
         if amount > 0:
             self.token.ensure_allowance(account, self.network.vault, amount)
             self.vault.deposit(account, amount)
@@ -103,8 +112,8 @@ class Chain:
             self.vault.authorise(account, slasher)
 
     def take_slot(self, account: LocalAccount, hardware_class: int, operator: Address) -> SlotId:
-        """Deposits what is missing of the bond, authorises the court and takes a judge's seat."""
+        """Deposits what is missing of the bond, authorises the bench and takes a judge's seat."""
         free = self.vault.stake_of(Address(account.address)).free
-        self.deposit(account, Amount(self.court.slot_bond() - free), self.network.court)
-        slot_id, _ = self.court.take_slot(account, hardware_class, operator)
+        self.deposit(account, Amount(self.bench.slot_bond() - free), self.network.bench)
+        slot_id, _ = self.bench.take_slot(account, hardware_class, operator)
         return slot_id

@@ -13,7 +13,7 @@ from eth_utils import keccak
 
 from swarm.chain import artifacts
 from swarm.errors import FundsError, Reverted
-from swarm.protocol.types import CaseStatus, JobStatus
+from swarm.protocol.types import BallotStatus, CaseStatus, JobStatus
 from swarm.units import format_amount
 
 
@@ -44,20 +44,36 @@ _SENTENCES: dict[str, tuple[str, str | None, int]] = {
     "InvalidSignature": ("the beacon refused the signature of this round", None, 13),
     "InvalidPublicKey": ("the beacon's public key is not on the curve", "check the deployment parameters", 2),
     "SeedAlreadyKnown": ("the seed of epoch {0} is already known", None, 9),
-    "SeedUnknown": ("the seed of epoch {0} is not known yet", "wait for its round", 9),
+    "TooSoon": ("this is possible from {0} on, the chain's time is {1}", "try again later", 9),
+    "TooLateNow": ("this was possible until {0}, the chain's time is {1}", None, 12),
+    "FallbackSeedKnown": ("the seed of epoch {0} is already known", None, 9),
+    "OnlyActiveJudge": ("only the operator of the active slot {0} may do this", None, 9),
+    "AlreadyCommitted": ("slot {0} has already committed", None, 9),
+    "WrongSecret": ("this is not the secret slot {0} committed to", None, 13),
+    "NothingCommitted": ("nobody has committed a secret for epoch {0}", None, 9),
+    "BlockAlreadyFixed": ("block {0} is already fixed", None, 9),
+    "BlockNotKnown": ("the hash of block {0} is not known", "try again later", 9),
     # escrow
+    "StaleJob": ("job {0} has moved on, or was never posted", "read it again", 9),
+    "StaleTerms": ("these are not the job's terms", "read the job again", 9),
     "WrongStatus": ("the job is {1:job}, this needs it {0:job}", "swarm job show tells its state", 9),
     "OnlyBuyer": ("only the buyer {0} may do this", None, 9),
     "OnlySeller": ("only the seller {0} may do this", None, 9),
     "OnlyCourt": ("only the court {0} may do this", None, 9),
+    "OnlyEscrow": ("only the escrow {0} may do this", None, 9),
     "PriceTooLow": ("the lowest price is {0:amount}, this one is {1:amount}", "raise budget.max_total", 4),
+    "PriceFalls": ("the price rises from {0:amount}, it cannot end at {1:amount}", "raise budget.max_total", 4),
     "SegmentsOutOfRange": ("a job has 1 to {0} segments, this one {1}", "change steps_per_segment", 4),
+    "PartsOutOfRange": ("a job can be shared by 1 to {0} sellers, not {1}", None, 4),
     "SecondsOutOfRange": ("at most {0} seconds are allowed, {1} were asked", "shorten the run or its segments", 4),
     "EmptyCid": ("a CID is missing", None, 4),
     "EmptyRoot": ("the segment root is missing", None, 9),
+    "NothingPosted": ("there is no spec to post", None, 4),
     "SellerIsBuyer": ("the buyer cannot be the seller of its own job", "use another account", 2),
+    "ReputationTooLow": ("the buyer asks for a reputation of {0} bps, the seller has {1}", "take other jobs first", 9),
     "CollateralTooLow": ("the collateral must be at least {0:amount}, not {1:amount}", "raise --collateral", _FUNDS),
     "NotEnoughJudges": ("class {0} has fewer than four independent judges", "wait for judges to register", 7),
+    "WrongOutput": ("the output is not the one that the last done segment commits to", None, 13),
     "TooLate": ("the deadline was {0}, the chain's time is {1}", None, 12),
     "TooEarly": ("this is possible from {0} on, the chain's time is {1}", "try again later", 9),
     "AwaitingSeed": ("the seed of epoch {0} is not known yet", "wait for its round", 9),
@@ -65,29 +81,51 @@ _SENTENCES: dict[str, tuple[str, str | None, int]] = {
     "AuditPending": ("the job was drawn and its audit is not finished", "wait for the judges", 9),
     "NothingToClaim": ("there is nothing to claim", None, 9),
     "WrongCourt": ("the court belongs to {0}", "deploy in order", 9),
-    # court
-    "OnlyAuditable": ("only the escrow may do this", None, 9),
-    "OnlyOperator": ("only the operator {0} may do this", None, 9),
+    # bench
+    "OnlyTheCourts": ("only the court {0} and its ballots {1} may do this", None, 9),
+    "ZeroOperator": ("a slot needs an operator", "give --operator", 2),
     "OnlySlotOwner": ("only the slot's owner {0} may do this", None, 9),
     "SlotNotActive": ("slot {0} is not active", "verifier register", 9),
+    "SlotNotEligible": ("slot {0} cannot judge this case", None, 9),
     "SlotBusy": ("the slot still has {0} live cases", "wait until they are ruled", 9),
     "ExitDelayRunning": ("the slot's bond is free from {0} on, the chain's time is {1}", "try again later", 9),
+    # court
+    "OnlyAuditable": ("only the escrow may do this", None, 9),
     "WrongCaseStatus": ("the case is {1:case}, this needs it {0:case}", None, 9),
-    "CaseAlreadyOpen": ("the audit of job {0} is already open", None, 9),
+    "CaseAlreadyOpen": ("a case of job {0} is already open, or its audit answered", None, 9),
+    "CaseDeadlinePassed": ("the deadline was {0}, the chain's time is {1}", None, 12),
+    "CaseDeadlineRunning": ("the deadline {0} is not over, the chain's time is {1}", "try again later", 9),
+    "NotTheJudge": ("the judge of this case is slot {0}", None, 9),
+    "NoVolunteerWanted": ("the case has a judge", None, 9),
+    "NotForComparison": ("this is not possible in comparison class {0}", None, 9),
+    "UnfitVerdict": ("a judge cannot deny with {0} here", None, 9),
+    "OpeningNotCommitted": ("the opening does not lead to the committed root", None, 13),
+    "NoSuchSegment": ("the job has no segment {0}", "swarm job show tells how many it has", 2),
+    "TermsDiffer": ("these are not the job's terms", "read the job again", 9),
+    "NotAChallenge": ("nobody can join this case", None, 9),
+    "TooManyChallengers": ("at most {0} accounts may challenge together", None, 9),
+    "SellerChallenges": ("a seller cannot challenge its own result", None, 9),
+    "FinalInstance": ("fifteen judges are the last instance", None, 9),
+    "NotACanary": ("this is not a canary that can be shown now", None, 9),
+    "UnsafeDelays": ("the slot exit delay is shorter than a case can last", "check the deployment parameters", 2),
+    # ballots
+    "OnlyTheCourt": ("only the court {0} may do this", None, 9),
+    "WrongBallotStatus": ("the ballot is {1:ballot}, this needs it {0:ballot}", None, 9),
     "DeadlinePassed": ("the deadline was {0}, the chain's time is {1}", None, 12),
     "DeadlineRunning": ("the deadline {0} is not over, the chain's time is {1}", "try again later", 9),
-    "NotTheJudge": ("the drawn judge is slot {0}", None, 9),
-    "NotInCommittee": ("{0} is not in the committee", None, 9),
+    "SeedNotKnown": ("the seed of epoch {0} is not known yet", "wait for its round", 9),
+    "StaleDocket": ("these are not the job's terms", "read the job again", 9),
+    "NotInCommittee": ("{0} does not have this seat of the committee", None, 9),
+    "WrongComparison": ("this is not possible in comparison class {0}", None, 9),
+    "WrongVerdict": ("a judge cannot say {0} here", None, 9),
     "WrongOpening": ("the opening does not lead to the committed root", None, 13),
+    "WrongSegment": ("there is no segment {0} to open", None, 9),
     "WrongProofLength": ("the proof must have {0} steps, this one has {1}", None, 9),
     "AlreadySealed": ("this judge has already sealed", None, 9),
     "NotSealed": ("this judge has not sealed", None, 9),
     "AlreadyRevealed": ("this judge has already revealed", None, 9),
     "SealMismatch": ("what was revealed is not what was sealed", None, 13),
-    "EmptyLeaf": ("a denial must name the leaf it recomputed", None, 9),
     "EmptySeal": ("a seal cannot be empty", None, 9),
-    "SeedNotKnown": ("the seed of epoch {0} is not known yet", "wait for its round", 9),
-    "UnsafeDelays": ("the slot exit delay is shorter than a case can last", "check the deployment parameters", 2),
     # token and libraries
     "ERC20InsufficientBalance": ("{0} holds {1:amount}, this needs {2:amount}", "swarm wallet fund", _FUNDS),
     "ERC20InsufficientAllowance": ("{0} may spend {1:amount}, this needs {2:amount}", "approve more", _FUNDS),
@@ -117,6 +155,8 @@ class _Argument:
             return format_amount(int(value)) + " TOK"  # type: ignore[call-overload]
         if spec == "job":
             return JobStatus(value).name.lower().replace("_", " ")
+        if spec == "ballot":
+            return BallotStatus(value).name.lower()
         if spec == "case":
             return CaseStatus(value).name.lower()
         return str(value)

@@ -61,6 +61,24 @@ class Vault:
     def deposit(self, account: LocalAccount, amount: Amount) -> dict:
         return self._client.send(self._functions.deposit(account.address, amount), account)
 
+    def deposit_with_permit(
+        self, account: LocalAccount, amount: Amount, deadline: int, signature: tuple[int, bytes, bytes]
+    ) -> dict:
+        """Deposits with an ERC-2612 permit (v, r, s) in place of an approval."""
+        v, r, s = signature
+        call = self._functions.depositWithPermit(account.address, amount, deadline, v, r, s)
+        return self._client.send(call, account)
+
+    def set_keys(self, account: LocalAccount, operator: Address, payout: Address) -> dict:
+        """Names the key that acts for the account and the address that is paid; zero for none and for itself."""
+        return self._client.send(self._functions.setKeys(operator, payout), account)
+
+    def operator_of(self, account: Address) -> Address:
+        return Address(self._client.call(self._functions.operatorOf(account)))
+
+    def payout_of(self, account: Address) -> Address:
+        return Address(self._client.call(self._functions.payoutOf(account)))
+
     def unbond(self, account: LocalAccount, amount: Amount) -> dict:
         return self._client.send(self._functions.unbond(amount), account)
 

@@ -50,6 +50,7 @@ def up(context: Context, directory: Path | None, port: int, sandbox: str) -> Non
                 "chain_id": network.chain_id,
                 "token": network.token,
                 "escrow": network.escrow,
+                "bench": network.bench,
                 "court": network.court,
                 "vault": network.vault,
                 "beacon": network.beacon,

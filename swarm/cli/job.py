@@ -47,7 +47,7 @@ def list_(context: Context, state: str | None, limit: int) -> None:
                 {
                     "job": job.job_id,
                     "state": _name(job.status),
-                    "price_tok": format_amount(job.price),
+                    "price_tok": format_amount(job.price or job.terms.max_price),
                     "segments": job.segments,
                     "buyer": job.buyer[:10],
                     "seller": job.seller[:10] if int(job.seller, 16) else "-",
@@ -110,8 +110,8 @@ def _transition(context: Context, job: str, verb: str) -> None:
     from swarm.cli.reading import job_facts
 
     job_id = parse_job_id(job)
-    context.chain.escrow.job(job_id)
-    getattr(context.chain.escrow, verb)(context.account, job_id)
+    escrow = context.chain.escrow
+    getattr(escrow, verb)(context.account, escrow.job(job_id))
     context.screen.facts(job_facts(context.chain, job_id), essence="state")
 
 

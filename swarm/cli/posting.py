@@ -30,7 +30,7 @@ def post_spec(context: Context, spec: LoraSpec, *, base: Path, engine: str | Non
     offered = offer(prepared.spec, prepared.spec_cid, fee_min=fee_min)
     facts = {
         "spec_cid": spec_cid(prepared.spec_cid),
-        "price_tok": format_amount(offered.terms.price),
+        "price_tok": format_amount(offered.terms.max_price),
         "escrow_tok": format_amount(offered.escrow),
         "judge_fee_tok": format_amount(offered.fee),
         "segments": offered.terms.segments,

@@ -20,10 +20,10 @@ def job_facts(chain: Chain, job_id: JobId) -> dict:
     now = chain.client.now()
     return {
         "job": job.job_id,
-        "state": job.status.name.lower().replace("_", " "),
-        "next": what_next(job, now),
-        "price_tok": format_amount(job.price),
-        "escrow_tok": format_amount(chain.escrow.escrow_for(job.price, job.segments)),
+        "state": state_of(chain, job).name.lower().replace("_", " "),
+        "next": what_next(job, now, state_of(chain, job)),
+        "price_tok": format_amount(job.price_at(now)),
+        "escrow_tok": format_amount(job.held),
         "buyer": job.buyer,
         "seller": job.seller if int(job.seller, 16) else None,
         "collateral_tok": format_amount(job.collateral),
@@ -36,10 +36,16 @@ def job_facts(chain: Chain, job_id: JobId) -> dict:
     }
 
 
-def what_next(job: Job, now: int) -> str:
+def state_of(chain: Chain, job: Job) -> JobStatus:
+    """The job's status; an audit whose judge has denied is challenged."""
+    denied = job.status is JobStatus.UNDER_AUDIT and chain.court.case(job.job_id).instance > 0
+    return JobStatus.CHALLENGED if denied else job.status
+
+
+def what_next(job: Job, now: int, state: JobStatus) -> str:
     """One clause: what the job waits for, and until when."""
     left = job.deadline - now
-    match job.status:
+    match state:
         case JobStatus.OPEN if left >= 0:
             return f"a seller may accept for {left} s"
         case JobStatus.OPEN:
@@ -55,6 +61,6 @@ def what_next(job: Job, now: int) -> str:
         case JobStatus.UNDER_AUDIT:
             return "a judge re-executes one segment: verifier show tells who"
         case JobStatus.CHALLENGED:
-            return "a committee of three re-executes the segment: verifier show tells who"
+            return "a committee re-executes the segment: verifier show tells who"
         case _:
             return "final"

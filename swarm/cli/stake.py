@@ -43,7 +43,7 @@ def show(context: Context) -> None:
             "stake_tok": format_amount(stake.stake),
             "free_tok": format_amount(stake.free),
             "locked_for_jobs_tok": format_amount(chain.vault.locked_by(address, chain.network.escrow)),
-            "locked_for_judging_tok": format_amount(chain.vault.locked_by(address, chain.network.court)),
+            "locked_for_judging_tok": format_amount(chain.vault.locked_by(address, chain.network.bench)),
             "unbonding": "; ".join(unbonding) or "none",
         }
     )

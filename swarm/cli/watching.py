@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli.reading import what_next
+from swarm.cli.reading import state_of, what_next
 from swarm.errors import SwarmError, TransientError
 from swarm.protocol.types import Job, JobId, JobStatus
 
@@ -40,8 +40,9 @@ def watch_job(context: Context, job_id: JobId, timeout: int | None) -> None:
 
 
 def _tell(context: Context, job: Job) -> None:
-    state = job.status.name.lower().replace("_", " ")
-    following = what_next(job, context.chain.client.now())
+    status = state_of(context.chain, job)
+    state = status.name.lower().replace("_", " ")
+    following = what_next(job, context.chain.client.now(), status)
     if context.screen.mode == "json":
         click.echo(json.dumps({"job": job.job_id, "state": state, "audited": job.audited, "next": following}))
     else:

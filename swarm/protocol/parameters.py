@@ -27,6 +27,18 @@ EVMNET_GENESIS = 1_727_521_075
 EVMNET_CHAIN_HASH = "04f1e9062b8a81f848fded9c12306733282b2727ecced50032187751166ec8c3"
 
 
+# The line in which the contracts are created. Some name later ones, whose addresses follow from deployer and nonce.
+LINE = ("StakeVault", "Beacon", "JudgeBench", "Ballots", "AuditCourt", "Reputation", "JobEscrow")
+ESCROW_NEEDS = (
+    "FaucetToken",
+    "StakeVault",
+    "Beacon",
+    "JudgeBench",
+    "AuditCourt",
+    "Reputation",
+)  # `JobEscrow.Contracts`
+
+
 @dataclass(frozen=True, slots=True)
 class DeploymentParameters:
     """Everything the constructors take, apart from addresses."""
@@ -38,21 +50,30 @@ class DeploymentParameters:
     beacon_genesis: int
     beacon_period: int
     rounds_per_epoch: int
-    # court
+    fallback_patience: int
+    fallback_commit_seconds: int
+    fallback_reveal_seconds: int
+    # bench
     slot_bond: int
-    judge_min_seconds: int
+    slot_exit_delay: int
+    # ballots
     seal_min_seconds: int
     reveal_seconds: int
     draw_window: int
-    slot_exit_delay: int
+    # court
+    judge_min_seconds: int
+    appeal_seconds: int
+    # reputation
+    reputation_unit: int
     # escrow
     min_price: int
     fee_min: int
     audit_window: int
     max_run_seconds: int
     max_segments: int
-    # court and escrow
+    # ballots and escrow
     seed_delay: int
+    # court and escrow
     max_segment_seconds: int
 
     @classmethod
@@ -64,12 +85,17 @@ class DeploymentParameters:
             beacon_genesis=EVMNET_GENESIS,
             beacon_period=3,
             rounds_per_epoch=20,
+            fallback_patience=24 * HOUR,
+            fallback_commit_seconds=2 * HOUR,
+            fallback_reveal_seconds=2 * HOUR,
             slot_bond=500 * TOKEN,
-            judge_min_seconds=4 * HOUR,
+            slot_exit_delay=7 * DAY,
             seal_min_seconds=2 * HOUR,
             reveal_seconds=2 * HOUR,
             draw_window=24 * HOUR,
-            slot_exit_delay=7 * DAY,
+            judge_min_seconds=4 * HOUR,
+            appeal_seconds=24 * HOUR,
+            reputation_unit=100 * TOKEN,
             min_price=TOKEN // 10,
             fee_min=TOKEN // 50,
             audit_window=24 * HOUR,
@@ -88,11 +114,15 @@ class DeploymentParameters:
             beacon_key=beacon_key,
             beacon_genesis=genesis,
             rounds_per_epoch=1,
-            judge_min_seconds=60,
+            fallback_patience=60,
+            fallback_commit_seconds=10,
+            fallback_reveal_seconds=10,
+            slot_exit_delay=7 * DAY,
             seal_min_seconds=10,
             reveal_seconds=10,
             draw_window=30,
-            slot_exit_delay=7 * DAY,
+            judge_min_seconds=60,
+            appeal_seconds=10,
             audit_window=20,
             seed_delay=6,
         )
@@ -115,31 +145,54 @@ class DeploymentParameters:
         """The same, as plain JSON values; key words as hexadecimal text."""
         return asdict(self) | {"beacon_key": [hex(word_) for word_ in self.beacon_key]}
 
-    def vault_arguments(self, token: str) -> tuple:
-        return (token, self.unbond_delay)
+    def constructor_arguments(self, contract: str, at: dict[str, str]) -> tuple:
+        """What the constructor of `contract` takes; `at` gives every address, those of later contracts computed."""
+        return {
+            "StakeVault": lambda: (at["FaucetToken"], self.unbond_delay),
+            "Beacon": lambda: (
+                list(self.beacon_key),
+                self.beacon_genesis,
+                self.beacon_period,
+                self.rounds_per_epoch,
+                at["JudgeBench"],
+                (self.fallback_patience, self.fallback_commit_seconds, self.fallback_reveal_seconds),
+            ),
+            "JudgeBench": lambda: (
+                at["StakeVault"],
+                at["AuditCourt"],
+                at["Ballots"],
+                at["JobEscrow"],
+                self.slot_bond,
+                self.slot_exit_delay,
+            ),
+            "Ballots": lambda: (
+                at["Beacon"],
+                at["JudgeBench"],
+                at["AuditCourt"],
+                at["JobEscrow"],
+                self.ballot_parameters(),
+            ),
+            "AuditCourt": lambda: (
+                at["Beacon"],
+                at["JudgeBench"],
+                at["Ballots"],
+                at["JobEscrow"],
+                self.court_parameters(),
+            ),
+            "Reputation": lambda: (at["JobEscrow"], self.reputation_unit),
+            "JobEscrow": lambda: (
+                tuple(at[name] for name in ESCROW_NEEDS),
+                self.escrow_parameters(),
+            ),
+        }[contract]()
 
-    def beacon_arguments(self) -> tuple:
-        return (list(self.beacon_key), self.beacon_genesis, self.beacon_period, self.rounds_per_epoch)
-
-    def court_arguments(self, vault: str, beacon: str, escrow: str) -> tuple:
-        """`escrow` is the address the escrow will have: the deployer's next but one contract."""
-        return (vault, beacon, escrow, self.court_parameters())
-
-    def escrow_arguments(self, token: str, vault: str, beacon: str, court: str) -> tuple:
-        return (token, vault, beacon, court, self.escrow_parameters())
+    def ballot_parameters(self) -> tuple:
+        """`BallotParameters`, in the order of the struct."""
+        return (self.seal_min_seconds, self.reveal_seconds, self.draw_window, self.seed_delay)
 
     def court_parameters(self) -> tuple:
         """`CourtParameters`, in the order of the struct."""
-        return (
-            self.slot_bond,
-            self.judge_min_seconds,
-            self.seal_min_seconds,
-            self.reveal_seconds,
-            self.draw_window,
-            self.seed_delay,
-            self.slot_exit_delay,
-            self.max_segment_seconds,
-        )
+        return (self.judge_min_seconds, self.appeal_seconds, self.max_segment_seconds)
 
     def escrow_parameters(self) -> tuple:
         """`EscrowParameters`, in the order of the struct."""

@@ -7,7 +7,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.protocol.types import Address, Job, JobId, JobStatus
+from swarm.protocol.types import ZERO_ADDRESS, Address, Job, JobId, JobStatus
 
 # A submission needs a block or two; work that ends later than this before the deadline is lost work.
 SUBMIT_MARGIN_SECONDS = 10
@@ -54,6 +54,7 @@ class View:
     known_seeds: frozenset[int]
     drawn: frozenset[JobId]
     policy: Policy
+    reputation: int = 0  # the seller's score, basis points
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def consider_next(view: View) -> Consider | None:
     if view.running is not None or _mine(view, JobStatus.RUNNING):
         return None
     offers = [job for job in view.jobs if job.status is JobStatus.OPEN and _wanted(view, job)]
-    return Consider(max(offers, key=lambda job: (job.price, -job.job_id))) if offers else None
+    return Consider(max(offers, key=lambda job: (job.price_at(view.now), -job.job_id))) if offers else None
 
 
 def rest(view: View) -> Rest:
@@ -164,7 +165,9 @@ def _wanted(view: View, job: Job) -> bool:
         # A job it gave up reopens: taking it again would cost the penalty again.
         and job.job_id not in view.work
         and job.buyer != view.seller
-        and job.price >= policy.price_floor
+        and job.price_at(view.now) >= policy.price_floor
+        and job.terms.seller in (ZERO_ADDRESS, view.seller)
+        and job.terms.min_reputation <= view.reputation
         and job.run_seconds <= policy.max_run_seconds
         and view.now < job.deadline
         and policy.only_job in (None, job.job_id)

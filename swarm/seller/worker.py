@@ -40,7 +40,7 @@ log = Log("swarm.worker")
 KIND = "work"
 _LOOK_AGAIN_SECONDS = 60
 _PUBLISH_RETRY_SECONDS = 3
-_PASSING = ("NotEnoughJudges", "InsufficientStake", "NotAuthorised")
+_PASSING = ("StaleJob", "NotEnoughJudges", "InsufficientStake", "NotAuthorised")
 
 
 class Worker:
@@ -58,11 +58,13 @@ class Worker:
         policy: plan.Policy,
         collateral: Amount | None = None,
         accepts_engine: Callable[[str], bool] = lambda engine: True,
+        seller: Address | None = None,
     ) -> None:
         self._chain, self._store, self._sandbox, self._journal = chain, store, sandbox, journal
         self._account, self._home, self._policy, self._collateral = account, home, policy, collateral
         self._accepts_engine = accepts_engine
-        self._address = Address(account.address)
+        # The account may be the operator of another one, whose stake is at risk and which is paid.
+        self._address = seller or Address(account.address)
         self._cache = InputCache(store, home / "cache")
         self._refused: dict[JobId, float] = {}
         self._final: set[JobId] = set()
@@ -101,7 +103,7 @@ class Worker:
         jobs = [self._noted(job) for job in self._live_jobs()]
         seeds = {job.epoch for job in jobs if job.epoch and chain.beacon.seed_of(job.epoch)}
         waiting = [job for job in jobs if job.status is JobStatus.SUBMITTED and job.epoch in seeds]
-        mine = [job.job_id for job in waiting if job.seller == self._address and not job.audited]
+        mine = [job for job in waiting if job.seller == self._address and not job.audited]
         return plan.View(
             now=now,
             seller=self._address,
@@ -110,14 +112,18 @@ class Worker:
             running=self._running,
             refused=frozenset(job_id for job_id, until in self._refused.items() if now < until),
             known_seeds=frozenset(seeds),
-            drawn=frozenset(job_id for job_id in mine if chain.escrow.is_drawn(job_id)),
+            drawn=frozenset(job.job_id for job in mine if chain.escrow.is_drawn(job)),
             policy=self._policy,
+            reputation=chain.reputation.score_of(self._address) if self._is_filtered(jobs) else 0,
         )
 
     @property
     def is_done(self) -> bool:
         """Whether the only job this worker was started for has come to its end."""
         return self._policy.only_job is not None and self._policy.only_job in self._final
+
+    def _is_filtered(self, jobs: list[Job]) -> bool:
+        return any(job.status is JobStatus.OPEN and job.terms.min_reputation for job in jobs)
 
     def _live_jobs(self) -> list[Job]:
         count = self._chain.escrow.job_count()
@@ -143,7 +149,7 @@ class Worker:
             case plan.Settle(job):
                 self._settle(job)
             case plan.Abort(job, reason):
-                self._chain.escrow.abort(self._account, job.job_id)
+                self._chain.escrow.abort(self._account, job)
                 log.warning("job_aborted", job_id=job.job_id, reason=reason)
             case plan.Run(job):
                 self._start_run(job)
@@ -161,14 +167,14 @@ class Worker:
             log.info("fetching_inputs", job_id=job.job_id, model=spec.base_model)
             self._cache.fetch(spec)
             collateral = self._affordable_collateral(job)
-            self._chain.escrow.accept(self._account, job.job_id, collateral)
+            self._chain.escrow.accept(self._account, job, collateral, self._address)
         except TransientError:
             raise
         except (Reverted, UsageError, IntegrityError, JobFailed) as error:
             self._refuse(job, error)
             return
         self._write(Work(job.job_id, Step.ACCEPTED))
-        log.info("job_accepted", job_id=job.job_id, price=job.price, collateral=collateral)
+        log.info("job_accepted", job_id=job.job_id, price=job.price_at(self._chain.client.now()), collateral=collateral)
 
     def _refuse(self, job: Job, error: SwarmError) -> None:
         """Not taken: for good when the job is wrong, for a while when stake, judges or content may still come."""
@@ -186,7 +192,8 @@ class Worker:
             raise UsageError(f"this worker does not run engine {spec.engine}")
 
     def _affordable_collateral(self, job: Job) -> Amount:
-        least = self._chain.escrow.min_collateral_for(job.price, job.segments)
+        # The price may have risen by the time the acceptance is mined.
+        least = self._chain.escrow.min_collateral_for(job.terms.max_price, job.segments)
         collateral = Amount(max(least, self._collateral or 0))
         free = self._chain.vault.stake_of(self._address).free
         if free < collateral:
@@ -255,7 +262,7 @@ class Worker:
     def _submit(self, job: Job, work: Work) -> None:
         result, root = Digest(bytes.fromhex(work.result_cid)), Digest(bytes.fromhex(work.segment_root))
         try:
-            self._chain.escrow.submit(self._account, job.job_id, result, root)
+            self._chain.escrow.submit(self._account, job, result, root)
         except Reverted as error:
             self._write(replace(work, step=Step.FAILED, reason=str(error)))
             raise TransientError(f"job {job.job_id} could not be submitted: {error}") from error
@@ -263,10 +270,10 @@ class Worker:
 
     def _settle(self, job: Job) -> None:
         try:
-            self._chain.escrow.settle(self._account, job.job_id)
+            self._chain.escrow.settle(self._account, job)
             log.info("job_settled", job_id=job.job_id, price=job.price)
         except Reverted as error:
-            if not reverts.is_refusal(error, "WrongStatus", "AuditPending", "TooEarly"):
+            if not reverts.is_refusal(error, "StaleJob", "WrongStatus", "AuditPending", "TooEarly"):
                 raise TransientError(f"job {job.job_id} could not be settled: {error}") from error
 
     # journal

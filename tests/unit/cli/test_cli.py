@@ -34,6 +34,9 @@ def run(tmp_path):
     return runner
 
 
+CONTRACTS = ("token", "vault", "beacon", "bench", "ballots", "court", "reputation", "escrow")
+
+
 def one_line(text: str) -> bool:
     return len(text.strip().splitlines()) == 1
 
@@ -87,14 +90,14 @@ def test_refuses_an_unknown_key_in_a_config_file(run, tmp_path):
 
 def test_refuses_an_rpc_that_is_down(run, tmp_path):
     network = {"chain_id": 31337, "rpc_url": "http://127.0.0.1:9"}
-    contracts = {name: "0x" + "11" * 20 for name in ("token", "vault", "beacon", "court", "escrow")}
+    contracts = {name: "0x" + "11" * 20 for name in CONTRACTS}
     (tmp_path / "network.json").write_text(json.dumps(network | contracts))
     code, _, err = run("swarm", "job", "list", "--network", str(tmp_path / "network.json"))
     assert code == 8 and "does not answer" in err and one_line(err)
 
 
 def test_refuses_a_network_without_an_rpc_address(run, tmp_path):
-    contracts = {name: "0x" + "11" * 20 for name in ("token", "vault", "beacon", "court", "escrow")}
+    contracts = {name: "0x" + "11" * 20 for name in CONTRACTS}
     (tmp_path / "network.json").write_text(json.dumps({"chain_id": 10} | contracts))
     code, _, err = run("swarm", "job", "list", "--network", str(tmp_path / "network.json"))
     assert code == 2 and "--rpc-url" in err and one_line(err)
@@ -109,7 +112,7 @@ def test_refuses_a_network_file_that_is_none(run, tmp_path):
 def test_refuses_strangers_jobs_in_a_process(run, tmp_path):
     """`worker start` against anything but a devnet needs a container engine, and names the fix."""
     network = {"chain_id": 10, "rpc_url": "http://127.0.0.1:9"}
-    contracts = {name: "0x" + "11" * 20 for name in ("token", "vault", "beacon", "court", "escrow")}
+    contracts = {name: "0x" + "11" * 20 for name in CONTRACTS}
     (tmp_path / "network.json").write_text(json.dumps(network | contracts))
     options = ("--network", str(tmp_path / "network.json"), "--sandbox", "process")
     for program, command in [("swarm", ["worker", "start"]), ("verifier", ["run"])]:

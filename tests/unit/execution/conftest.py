@@ -18,7 +18,7 @@ from swarm.buyer.prepare import prepare
 from swarm.execution.inputs import InputCache
 from swarm.execution.results import publish
 from swarm.execution.segments import Sandbox, execute
-from swarm.protocol.types import ZERO_ADDRESS, Amount, Epoch, Job, JobId, JobStatus
+from swarm.protocol.types import ZERO_ADDRESS, ZERO_DIGEST, Amount, Epoch, Job, JobId, JobStatus, Terms
 from swarm.runtime.fake import FakeRunner
 from swarm.storage.fake import FakeStore
 from swarm.workloads.spec import LoraSpec, parse_spec, segments_of
@@ -75,10 +75,18 @@ class Market:
         facts = {
             "job_id": JobId(7),
             "buyer": ZERO_ADDRESS,
+            "terms": Terms(
+                spec_cid=self.spec_cid,
+                max_price=Amount(1),
+                segments=segments_of(self.spec),
+                segment_seconds=60,
+                run_seconds=600,
+                open_seconds=600,
+                hardware_class=1,
+            ),
+            "terms_hash": ZERO_DIGEST,
             "segments": segments_of(self.spec),
-            "segment_seconds": 60,
-            "run_seconds": 600,
-            "hardware_class": 1,
+            "held": Amount(2),
             "seller": ZERO_ADDRESS,
             "status": JobStatus.UNDER_AUDIT,
             "deadline": 0,
@@ -88,7 +96,6 @@ class Market:
             "collateral": Amount(1),
             "open_until": 0,
             "audited": False,
-            "spec_cid": self.spec_cid,
             "result_cid": published.result_cid,
             "segment_root": published.segment_root,
         }

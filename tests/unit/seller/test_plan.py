@@ -3,22 +3,31 @@
 
 from dataclasses import replace
 
-from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Epoch, Job, JobId, JobStatus
+from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Epoch, Job, JobId, JobStatus, Terms
 from swarm.seller import plan
 from swarm.seller.plan import Policy, Step, View, Work
 
 SALLY, BOB = Address("0x" + "51" * 20), Address("0x" + "b0" * 20)
 NOW = 1_000
+TERMS = Terms(
+    spec_cid=ZERO_DIGEST,
+    max_price=Amount(100),
+    segments=4,
+    segment_seconds=60,
+    run_seconds=600,
+    open_seconds=600,
+    hardware_class=1,
+)
 
 
 def job(number=1, status=JobStatus.OPEN, **changes) -> Job:
     base = Job(
         job_id=JobId(number),
         buyer=BOB,
+        terms=TERMS,
+        terms_hash=ZERO_DIGEST,
         segments=4,
-        segment_seconds=60,
-        run_seconds=600,
-        hardware_class=1,
+        held=Amount(138),
         seller=SALLY if status > JobStatus.OPEN else Address("0x" + "0" * 40),
         status=status,
         deadline=NOW + 600,
@@ -28,7 +37,6 @@ def job(number=1, status=JobStatus.OPEN, **changes) -> Job:
         collateral=Amount(25),
         open_until=NOW + 600,
         audited=False,
-        spec_cid=ZERO_DIGEST,
         result_cid=ZERO_DIGEST,
         segment_root=ZERO_DIGEST,
     )

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The jobs of an escrow, folded from its events and proved by the hashes it stores."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from eth_abi import encode
+from eth_utils import keccak
+
+from swarm.chain.client import ChainClient
+from swarm.errors import NotFound, TransientError
+from swarm.protocol import history
+from swarm.protocol.types import Digest, Job, JobId, Terms
+
+_TERMS = "(bytes32,bytes32,uint96,uint96,uint24,uint16,uint16,uint24,uint24,uint24,uint16,uint8,uint8,uint16,address)"
+_JOB = "(bytes32,address,uint8,bool,uint16,uint40,uint40,uint96,address,uint96,uint96,uint16,uint32,bytes32,bytes32)"
+
+
+def terms_hash(terms: Terms) -> Digest:
+    """keccak256(abi.encode(terms)), as the escrow computes it."""
+    return Digest(keccak(encode([_TERMS], [terms.values()])))
+
+
+def state_hash(job: Job) -> Digest:
+    """keccak256(abi.encode(job)): what `stateOf` must hold."""
+    return Digest(keccak(encode([_JOB], [job.state()])))
+
+
+class JobBook:
+    """Follows the escrow's events from its deployment on. What it returns has been proved against the chain's state."""
+
+    def __init__(self, client: ChainClient, contract: Any, first_block: int) -> None:
+        self._client, self._contract, self._first_block = client, contract, first_block
+        self._next_block = first_block
+        self._jobs: dict[JobId, Job] = {}
+        self._reading = threading.Lock()
+
+    def job(self, job_id: JobId) -> Job:
+        """The present state. Raises NotFound, and TransientError while events and state of the endpoint disagree."""
+        stored = self._stored(job_id)
+        if stored == bytes(32):
+            raise NotFound(f"there is no job {job_id}", hint="swarm job list shows them")
+        job = self._jobs.get(job_id)
+        if job is None or state_hash(job) != stored:
+            job = self._read_on(job_id, stored)
+        return job
+
+    def _read_on(self, job_id: JobId, stored: bytes) -> Job:
+        with self._reading:
+            self._read_events()
+            if self._is_proved(job_id, stored):
+                return self._jobs[job_id]
+            # The chain went back, or the endpoint lags behind itself: everything is read anew.
+            self._next_block = self._first_block
+            self._jobs.clear()
+            self._read_events()
+            if not self._is_proved(job_id, self._stored(job_id)):
+                raise TransientError(f"{self._client.rpc_url} gives events of job {job_id} that are not its state")
+            return self._jobs[job_id]
+
+    def _read_events(self) -> None:
+        latest = self._client.block_number()
+        for event in self._client.all_logs(self._contract, self._next_block, latest):
+            job_id = event["args"].get("jobId")
+            if event["event"] == "JobPosted":
+                job = history.posted(Digest(bytes(32)), event["args"])
+                self._jobs[job_id] = history.posted(terms_hash(job.terms), event["args"])
+            elif job_id in self._jobs:
+                self._jobs[job_id] = history.apply(self._jobs[job_id], event["event"], event["args"])
+        self._next_block = max(self._next_block, latest + 1)
+
+    def _is_proved(self, job_id: JobId, stored: bytes) -> bool:
+        job = self._jobs.get(job_id)
+        return job is not None and state_hash(job) == stored
+
+    def _stored(self, job_id: JobId) -> bytes:
+        return self._client.call(self._contract.functions.stateOf(job_id))
