@@ -3,20 +3,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
+from eth_utils import keccak
+
 from swarm.protocol import commitment as twin
+
+CANARY = keccak(text="ComputeSwarm canary")
 
 
 class Commitment:
-    """The segments of one job: openings, leaves, proofs. A different nonce is a different execution."""
+    """The segments of one job: openings, leaves, proofs.
 
-    def __init__(self, job_id: int, segments: int, nonce: int = 0) -> None:
-        self.job_id, self.segments, self.nonce = job_id, segments, nonce
+    A different nonce is a different execution; canaries are segments that are false on purpose.
+    """
+
+    def __init__(self, job_id: int, segments: int, nonce: int = 0, canaries: Container[int] = ()) -> None:
+        self.job_id, self.segments, self.nonce, self.canaries = job_id, segments, nonce, canaries
         self.leaves = [self.leaf_of(i, self.opening(i)) for i in range(segments)]
         self.root = twin.merkle_root(self.leaves)
 
     def opening(self, segment: int) -> tuple[bytes, bytes, bytes]:
         """(traceRoot, outputHash, outputCid) of what the seller ran."""
-        return tuple(twin.sha256(b"%s %d %d" % (name, self.nonce, segment)) for name in (b"trace", b"hash", b"cid"))
+        names = (b"trace", b"hash", b"cid")
+        trace, output, cid = (twin.sha256(b"%s %d %d" % (name, self.nonce, segment)) for name in names)
+        return trace, CANARY if segment in self.canaries else output, cid
 
     def other_opening(self, segment: int, variant: int = 0) -> tuple[bytes, bytes, bytes]:
         """What somebody found who ran the segment and came to another result."""

@@ -19,7 +19,10 @@ def market():
     from rpc import Rpc
     from world import START, World
 
-    Rpc().travel_to(START)
+    rpc = Rpc()
+    rpc.travel_to(START)
+    # A second a block, whatever the machine's clock says: every run draws the same judges.
+    rpc.call("anvil_setBlockTimestampInterval", 1)
     return World().open_market()
 
 

@@ -11,22 +11,18 @@ from eth_utils import keccak
 
 from swarm.protocol.types import Job, JobStatus, Terms
 
-_JOB_TYPES = (
-    "bytes32,address,uint8,bool,uint16,uint40,uint40,uint96,address,uint96,uint96,uint16,uint32,bytes32,bytes32"
-).split(",")
-_TERMS_TYPES = (
-    "bytes32,bytes32,uint96,uint96,uint24,uint16,uint16,uint24,uint24,uint24,uint16,uint8,uint8,uint16,address"
-).split(",")
+_JOB = "(bytes32,address,uint8,bool,uint16,uint40,uint40,uint96,address,uint96,uint96,uint16,uint32,bytes32,bytes32)"
+_TERMS = "(bytes32,bytes32,uint96,uint96,uint24,uint16,uint16,uint24,uint24,uint24,uint16,uint8,uint8,uint16,address)"
 _NOBODY = {"seller": "0x" + "0" * 40, "price": 0, "collateral": 0, "audit_bps": 0}
 
 
 def job_hash(job: Job) -> bytes:
     """keccak256(abi.encode(job)), what the escrow stores."""
-    return keccak(encode(_JOB_TYPES, job.state()))
+    return keccak(encode([_JOB], [job.state()]))
 
 
 def terms_hash(terms: Terms) -> bytes:
-    return keccak(encode(_TERMS_TYPES, terms.values()))
+    return keccak(encode([_TERMS], [terms.values()]))
 
 
 class Ledger:

@@ -79,6 +79,11 @@ def _plain(value: object) -> object:
     return bytes(value) if isinstance(value, bytes) else value
 
 
+def encode_words(*words: int) -> bytes:
+    """abi.encode of numbers."""
+    return b"".join(word.to_bytes(32, "big") for word in words)
+
+
 def _data(signature: str, types: list, arguments: list) -> str:
     return "0x" + (keccak(text=signature)[:4] + encode(types, arguments)).hex()
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from brownie import accounts
 from commitments import Commitment
 
@@ -112,28 +114,36 @@ class Stages:
         return job_id
 
     def submitted(
-        self, terms: Terms | None = None, *, drawn: bool = True, collateral: int | None = None, seller=None
+        self,
+        terms: Terms | None = None,
+        *,
+        drawn: bool = True,
+        collateral: int | None = None,
+        seller=None,
+        canaries: Container[int] = (),
     ) -> Commitment:
         """A job handed in with a commitment that the coming seed draws, or does not draw."""
         terms = terms or self.terms()
         # 24 prices bring the audit rate to its floor.
         collateral = collateral or (None if drawn else 24 * terms.max_price)
-        return self.submit(self.accepted(terms, collateral, seller), drawn=drawn)
+        return self.submit(self.accepted(terms, collateral, seller), drawn=drawn, canaries=canaries)
 
-    def submit(self, job_id: int, *, drawn: bool = True) -> Commitment:
+    def submit(self, job_id: int, *, drawn: bool = True, canaries: Container[int] = ()) -> Commitment:
         """Submits a running job at a moment whose seed is known to the test key alone."""
         job = self.job(job_id)
         at = self.rpc.now() + 10
         seed = self.seed(self.beacon.epochAt(at + self.params.seed_delay))
-        commitment = self.commitment(job_id, job.segments, seed, job.audit_bps, drawn)
+        commitment = self.commitment(job_id, seed, drawn, canaries)
         self.rpc.next_at(at)
         self.does(self.escrow.submit, *self.with_job(job_id), RESULT, commitment.root, sender=job.seller)
         return commitment
 
-    def commitment(self, job_id: int, segments: int, seed: bytes, rate: int, drawn: bool) -> Commitment:
+    def commitment(self, job_id: int, seed: bytes, drawn: bool, canaries: Container[int] = ()) -> Commitment:
+        """The first of many executions that this seed draws, or does not draw."""
+        job = self.job(job_id)
         for nonce in range(10_000):
-            commitment = Commitment(job_id, segments, nonce)
-            if draw.is_drawn(seed, job_id, commitment.root, rate) == drawn:
+            commitment = Commitment(job_id, job.segments, nonce, canaries)
+            if draw.is_drawn(seed, job_id, commitment.root, job.audit_bps) == drawn:
                 return commitment
         raise AssertionError("no commitment is drawn that way")
 

@@ -14,10 +14,12 @@ from eth_utils import keccak, to_checksum_address
 from ledger import Ledger, job_hash
 from rlp import encode as rlp_encode
 from rpc import GAS_LIMIT, Codec, Done, Refusal, Rpc
-from stages import KEY, SPEC, Stages
+from stages import EVIDENCE, KEY, RESULT, SALT, SPEC, Stages
 
 from swarm.protocol import types
 from swarm.protocol.parameters import LINE, TOKEN, DeploymentParameters
+
+__all__ = ["CLASS", "EVIDENCE", "KEY", "RESULT", "SALT", "SPEC", "START", "ZERO", "Terms", "World", "parameters"]
 
 START = 2_000_000_000  # chain time of the first block: every run sees the same rounds and seeds
 CLASS = 1
@@ -120,7 +122,7 @@ class World(Stages):
         return added
 
     def newcomer(self, name: str, wealth: int = 0):
-        """An account the chain did not know, with ether and `wealth`. Whoever holds tokens must be in `books.others`."""
+        """An account the chain did not know. Whoever has tokens in the end must be in `books.others`."""
         account = accounts.at(to_checksum_address(keccak(text=name)[12:]), force=True)
         self.rpc.call("anvil_impersonateAccount", account.address)
         self.rpc.call("anvil_setBalance", account.address, hex(10**20))
