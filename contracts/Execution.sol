@@ -8,7 +8,7 @@ import {Epoch} from "./interfaces/IBeacon.sol";
 import {Job} from "./interfaces/Job.sol";
 import {JobId, SlotId} from "./interfaces/Types.sol";
 import {FALSE_WORD_FEES, WRONG_FEES} from "./libraries/Fees.sol";
-import {MATCH, UNAVAILABLE} from "./libraries/Verdict.sol";
+import {MATCH, UNAVAILABLE, UNDELIVERED} from "./libraries/Verdict.sol";
 
 /// @title Rulings: tallied, appealed, carried out.
 abstract contract Execution is CaseFile {
@@ -102,6 +102,7 @@ abstract contract Execution is CaseFile {
 
         if (outcome.ruling == Ruling.Acquitted) {
             bool couldNotFetch = verdict == UNAVAILABLE;
+            outcome.harmedSeller = !couldNotFetch;
             uint256 loss = (couldNotFetch ? 1 : WRONG_FEES) * draft.fee;
             outcome.penalties += bench.penalise(jobId, judge, draft.fee, loss, couldNotFetch);
             return;
@@ -111,7 +112,7 @@ abstract contract Execution is CaseFile {
         if (outcome.firstIsRight) outcome.right[draft.right++] = bench.ownerOf(judge);
     }
 
-    /// @dev Challengers who were wrong lose their bonds; those who were right share in what is taken. A judge whose word for this
+    /// @dev Challengers who were wrong lose their bonds, or of them the fees of three judges where the result only came late; those who were right share in what is taken. A judge whose word for this
     /// very segment is proved false loses ten fees.
     function _judgeChallenge(JobId jobId, uint16 segment, Draft memory draft) private {
         Outcome memory outcome = draft.outcome;
@@ -119,9 +120,11 @@ abstract contract Execution is CaseFile {
         uint256 bond = challengeBond(draft.fee);
         delete _challengers[jobId];
 
+        outcome.harmedSeller = segment != UNDELIVERED;
+        uint256 lost = outcome.ruling != Ruling.Acquitted ? 0 : outcome.harmedSeller ? bond : seatsOf(1) * draft.fee;
         for (uint256 i; i < challengers.length; ++i) {
-            if (outcome.ruling == Ruling.Acquitted) outcome.forfeited += bond;
-            else _giveBack(challengers[i], bond, draft);
+            outcome.forfeited += lost;
+            if (lost < bond) _giveBack(challengers[i], bond - lost, draft);
             if (outcome.ruling == Ruling.Slashed) outcome.accusers[draft.accusers++] = challengers[i];
         }
         Word memory word = _words[jobId];

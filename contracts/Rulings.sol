@@ -64,12 +64,14 @@ abstract contract Rulings is Treasury {
         _pay(job.buyer, returned);
     }
 
-    /// @dev The committee is paid by those it overruled, and by the pool where their money does not reach.
+    /// @dev The committee is paid by those it overruled, and by the pool where their money does not reach. A seller whose files came
+    /// only after the question earns nothing by it: else it would pay to be late.
     function _acquit(JobId jobId, Job memory job, Outcome calldata outcome) private {
         uint256 pot = outcome.penalties + outcome.forfeited;
         Pay memory pay = _payFor(_feeOf(job), outcome.right.length, pot, 0);
 
-        uint256 toSeller = _sharePot(pot - pay.fromPot);
+        uint256 toSeller = outcome.harmedSeller ? (pot - pay.fromPot).bpsDown(HARMED_BPS) : 0;
+        _addToPool(pot - pay.fromPot - toSeller);
         uint256 returned = outcome.answersDraw ? _closeLevy(job, 0) : 0;
         job.status = JobStatus.Submitted;
         if (outcome.answersDraw) job.audited = true;

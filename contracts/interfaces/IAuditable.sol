@@ -22,6 +22,7 @@ enum Ruling {
 struct Outcome {
     Ruling ruling;
     bool answersDraw; // the case was the job's drawn audit, not a challenge
+    bool harmedSeller; // an acquitted seller was accused of false work, not of being out of reach
     bool firstIsRight; // right[0] is the drawn judge, paid from the levy as if it had confirmed
     address[] right; // owners of the judges who were right, each to be paid one fee
     address[] accusers; // challengers and appellants who were right: a share, no fee

@@ -140,6 +140,17 @@ def example(text: str) -> str:
     return "\b\nExample:\n  " + text.replace("\n", "\n  ")
 
 
+def parse_address(text: str) -> Address:
+    """`0x…`, 40 hexadecimal digits. Raises UsageError for anything else, and for a checksum that is wrong."""
+    from eth_utils import is_address, to_checksum_address
+
+    from swarm.protocol.types import Address
+
+    if not is_address(text):
+        raise UsageError(f"{text!r} is not an address", hint="swarm wallet show prints one")
+    return Address(to_checksum_address(text))
+
+
 def parse_job_id(text: str) -> JobId:
     """`7` or `job-7`. Raises NotFound for anything else."""
     from swarm.protocol.types import JobId

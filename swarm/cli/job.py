@@ -18,15 +18,21 @@ def command() -> None:
 @command.command(epilog=example("swarm job post lora.yaml --yes"))
 @click.argument("spec", type=click.Path(path_type=Path))
 @click.option("--engine", help="Image digest sha256:… or process; default: what the spec says.  [SWARM_ENGINE]")
+@click.option("--start-price", help="Tokens: offer this first and rise to what the budget allows; needs --rise.")
+@click.option("--rise", type=click.IntRange(1), help="Seconds the price takes to rise.")
+@click.option("--seller", help="Only this account may accept.")
+@click.option("--min-reputation", type=click.FloatRange(0, 99.99), default=0, help="Percent; a newcomer has 0.")
+@click.option("--parts", type=click.IntRange(1, 16), default=1, help="Sellers who may finish it one after the other.")
 @click.option("--dry-run", is_flag=True, help="Show spec CID, price and escrow; send nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before locking the escrow.")
 @with_context
-def post(context: Context, spec: Path, engine: str | None, dry_run: bool, yes: bool) -> None:
+def post(context: Context, spec: Path, engine: str | None, dry_run: bool, yes: bool, **options) -> None:
     """Check SPEC, pin everything it names, and post the job. The escrow is the most you can ever pay."""
     from swarm.cli.posting import post_spec
     from swarm.workloads.spec import load_spec
 
-    post_spec(context, load_spec(spec), base=spec.parent, engine=engine, dry_run=dry_run, yes=yes)
+    wishes = _wishes(options)
+    post_spec(context, load_spec(spec), base=spec.parent, engine=engine, dry_run=dry_run, yes=yes, wishes=wishes)
 
 
 @command.command("list", epilog=example("swarm job list --state open"))
@@ -104,6 +110,56 @@ def refund(context: Context, job: str) -> None:
 def settle(context: Context, job: str) -> None:
     """Pay the seller. The buyer may do so before the audit window is over, anybody afterwards."""
     _transition(context, job, "settle")
+
+
+@command.command(epilog=example("swarm job challenge 7 --segment 3\nswarm job challenge 7 --undelivered"))
+@click.argument("job")
+@click.option("--segment", type=click.IntRange(0), help="Ask a committee to re-execute this segment.")
+@click.option("--undelivered", is_flag=True, help="Ask a committee to fetch the result.")
+@with_context
+def challenge(context: Context, job: str, segment: int | None, undelivered: bool) -> None:
+    """Bond five judge's fees on a submitted result being wrong, or not there; joins a challenge that is open."""
+    from swarm.buyer.dispute import challenge as begin
+    from swarm.errors import UsageError
+    from swarm.protocol.types import UNDELIVERED
+    from swarm.units import format_amount
+
+    if (segment is None) == (not undelivered):
+        raise UsageError("say what is wrong", hint="--segment N, or --undelivered")
+    job_id = parse_job_id(job)
+    bond = begin(context.chain, context.account, job_id, UNDELIVERED if segment is None else segment)
+    context.screen.facts({"job": job_id, "bond_tok": format_amount(bond)}, essence="bond_tok")
+
+
+@command.command(epilog=example("swarm job appeal 7"))
+@click.argument("job")
+@with_context
+def appeal(context: Context, job: str) -> None:
+    """Take a committee's ruling to the next one, for a bond of one fee for each of its judges."""
+    from swarm.buyer.dispute import appeal as begin
+    from swarm.units import format_amount
+
+    job_id = parse_job_id(job)
+    bond = begin(context.chain, context.account, job_id)
+    context.screen.facts({"job": job_id, "bond_tok": format_amount(bond)}, essence="bond_tok")
+
+
+def _wishes(options: dict):
+    from swarm.buyer.offer import Wishes
+    from swarm.cli.common import parse_address
+    from swarm.errors import UsageError
+    from swarm.protocol.types import ZERO_ADDRESS
+    from swarm.units import parse_amount
+
+    if (options["start_price"] is None) != (options["rise"] is None):
+        raise UsageError("a rising price needs where it starts and how long it rises", hint="--start-price and --rise")
+    return Wishes(
+        start_price=parse_amount(options["start_price"]) if options["start_price"] else None,
+        rise_seconds=options["rise"] or 0,
+        seller=parse_address(options["seller"]) if options["seller"] else ZERO_ADDRESS,
+        min_reputation=round(100 * options["min_reputation"]),
+        parts=options["parts"],
+    )
 
 
 def _transition(context: Context, job: str, verb: str) -> None:

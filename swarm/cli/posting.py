@@ -11,11 +11,21 @@ import click
 from swarm.errors import UsageError
 
 if TYPE_CHECKING:
+    from swarm.buyer.offer import Wishes
     from swarm.cli.common import Context
     from swarm.workloads.spec import LoraSpec
 
 
-def post_spec(context: Context, spec: LoraSpec, *, base: Path, engine: str | None, dry_run: bool, yes: bool) -> None:
+def post_spec(
+    context: Context,
+    spec: LoraSpec,
+    *,
+    base: Path,
+    engine: str | None,
+    dry_run: bool,
+    yes: bool,
+    wishes: Wishes | None = None,
+) -> None:
     """Prepares, shows what will be locked, asks, posts and prints the job's number."""
     from swarm.buyer.offer import offer, post
     from swarm.buyer.prepare import prepare
@@ -27,7 +37,7 @@ def post_spec(context: Context, spec: LoraSpec, *, base: Path, engine: str | Non
     fee_min = int(context.network.parameters.get("fee_min", 0))
     context.screen.note("checking and pinning dataset, model and initial state …")
     prepared = prepare(spec, context.store, base=base, cache=context.home / "cache", engine=engine)
-    offered = offer(prepared.spec, prepared.spec_cid, fee_min=fee_min)
+    offered = offer(prepared.spec, prepared.spec_cid, fee_min=fee_min, wishes=wishes)
     facts = {
         "spec_cid": spec_cid(prepared.spec_cid),
         "price_tok": format_amount(offered.terms.max_price),

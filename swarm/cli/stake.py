@@ -45,8 +45,29 @@ def show(context: Context) -> None:
             "locked_for_jobs_tok": format_amount(chain.vault.locked_by(address, chain.network.escrow)),
             "locked_for_judging_tok": format_amount(chain.vault.locked_by(address, chain.network.bench)),
             "unbonding": "; ".join(unbonding) or "none",
+            "reputation": f"{chain.reputation.score_of(address) / 100:g} %",
+            "payout": chain.vault.payout_of(address),
         }
     )
+
+
+@command.command(epilog=example("swarm stake keys --operator 0x… --payout 0x…"))
+@click.option("--operator", help="The key that accepts and submits for this account; it cannot touch the stake.")
+@click.option("--payout", help="Where earnings go; this account by default.")
+@with_context
+def keys(context: Context, operator: str | None, payout: str | None) -> None:
+    """Name the key of the machine that works for this account, and the account that is paid."""
+    from swarm.cli.common import parse_address
+    from swarm.errors import UsageError
+    from swarm.protocol.types import ZERO_ADDRESS
+
+    if operator is None and payout is None:
+        raise UsageError("nothing to change", hint="--operator ADDRESS, --payout ADDRESS")
+    vault, address = context.chain.vault, context.address
+    wanted = parse_address(operator) if operator else vault.operator_of(address)
+    paid = parse_address(payout) if payout else vault.payout_of(address)
+    vault.set_keys(context.account, wanted, ZERO_ADDRESS if paid == address else paid)
+    context.screen.facts({"operator": vault.operator_of(address), "payout": vault.payout_of(address)})
 
 
 @command.command(epilog=example("swarm stake unbond 10"))

@@ -20,6 +20,7 @@ def command() -> None:
 @click.option("--sandbox", type=click.Choice(["auto", "docker", "process"]), default="auto", show_default=True)
 @click.option("--memory-gib", type=click.IntRange(1), default=12, show_default=True, help="Memory of one job.")
 @click.option("--cpus", type=float, default=2.0, show_default=True, help="Processors of one job.")
+@click.option("--for", "seller", help="Work for this account, whose operator this one is: its stake, its earnings.")
 @click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
 @with_context
 def start(context: Context, **options) -> None:
@@ -28,7 +29,7 @@ def start(context: Context, **options) -> None:
     A restart goes on where it stopped: published work is submitted, unfinished work is run again.
     """
     from swarm import daemon, log
-    from swarm.cli.common import parse_job_id
+    from swarm.cli.common import parse_address, parse_job_id
     from swarm.cli.sandboxes import sandbox_for
     from swarm.journal import Journal, KeyLock
     from swarm.seller.plan import Policy
@@ -52,6 +53,7 @@ def start(context: Context, **options) -> None:
         ),
         collateral=parse_amount(options["collateral"]) if options["collateral"] else None,
         accepts_engine=sandbox.runner.accepts,
+        seller=parse_address(options["seller"]) if options["seller"] else None,
     )
     worker.start()
     try:

@@ -27,14 +27,17 @@ class Published:
 
 
 def publish(store: Store, job_id: JobId, products: Sequence[Product], staging: Path) -> Published:
-    """Commits to every product and adds the whole result to the store. `staging` is emptied and reused."""
+    """Commits to every product and adds the whole result to the store. `staging` is emptied and reused.
+
+    A job may be a part of its spec: its own segments are numbered from 0.
+    """
     shutil.rmtree(staging, ignore_errors=True)
     claims = []
-    for product in products:
+    for at, product in enumerate(products):
         opening = opening_of(store, product)
         digest = commitment.segment_digest(opening.trace_root, opening.output_hash)
         claims.append(SegmentClaim(digest, cid_from_digest(opening.output_cid, DAG_PB)))
-        shutil.copytree(product.output, staging / segment_path(product.index), copy_function=_link)
+        shutil.copytree(product.output, staging / segment_path(at), copy_function=_link)
     manifest = Manifest(job_id, tuple(claims))
     (staging / MANIFEST_NAME).write_bytes(manifest.to_bytes())
     cid = store.add(staging)

@@ -51,9 +51,9 @@ def levy(fee: int, rate_bps: int) -> int:
     return ceil_div(fee * rate_bps * 5, 4 * BPS)
 
 
-def escrow_amount(price: int, segments: int, fee_min: int) -> int:
-    """R + M: what `post` takes, the most the buyer can ever pay."""
-    return price + max_levy(judge_fee(price, segments, fee_min))
+def escrow_amount(price: int, segments: int, fee_min: int, parts: int = 1) -> int:
+    """R + M for each part a job may be handed back in: what `post` takes, the most the buyer can ever pay."""
+    return price + parts * max_levy(judge_fee(price, segments, fee_min))
 
 
 def min_collateral(price: int, segments: int, fee_min: int) -> int:

@@ -24,15 +24,16 @@ from swarm.errors import (
     TransientError,
     UsageError,
 )
-from swarm.execution.inputs import InputCache, read_spec
+from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
 from swarm.execution.results import Published, publish
 from swarm.execution.segments import Execution, Sandbox, execute
 from swarm.journal import Journal
 from swarm.log import Log
 from swarm.protocol.hardware import class_number
-from swarm.protocol.types import Address, Amount, Digest, Job, JobId, JobStatus
+from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Digest, Job, JobId, JobStatus
 from swarm.seller import plan
 from swarm.seller.plan import Step, Work
+from swarm.storage.cid import DAG_PB, cid_from_digest
 from swarm.storage.port import Store
 from swarm.workloads.spec import LoraSpec, segments_of
 
@@ -184,7 +185,8 @@ class Worker:
 
     def _check_fits(self, job: Job, spec: LoraSpec) -> None:
         """The posted terms must say what the spec says, and this machine must be able to run it."""
-        if job.segments != segments_of(spec) or job.segment_seconds != spec.segment_seconds:
+        end = job.terms.first_segment + job.segments
+        if end != segments_of(spec) or job.segment_seconds != spec.segment_seconds:
             raise UsageError("the posted segments are not the spec's")
         if job.hardware_class != class_number(spec.hardware_class):
             raise UsageError("the posted hardware class is not the spec's")
@@ -227,13 +229,14 @@ class Worker:
         workspace = self._workspace(job.job_id)
         left = job.deadline - self._chain.client.now() - plan.SUBMIT_MARGIN_SECONDS
         log.info("job_started", job_id=job.job_id, segments=job.segments, sandbox=self._sandbox.runner.name)
+        first = job.terms.first_segment
         execution = execute(
             self._sandbox,
             spec,
             inputs,
-            first=0,
-            last=job.segments,
-            state=inputs.initial_state,
+            first=first,
+            last=first + job.segments,
+            state=self._first_state(job, inputs),
             workspace=workspace,
             wall_seconds=left,
             on_progress=lambda fact: log.info("progress", job_id=job.job_id, **_known(fact)),
@@ -248,6 +251,12 @@ class Worker:
         published = self._publish(job, execution, workspace)
         self._write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
         log.info("result_published", job_id=job.job_id, cid=published.result_cid)
+
+    def _first_state(self, job: Job, inputs: Inputs) -> Path:
+        """Where the first segment starts: a job that was handed back goes on from the last output."""
+        if job.terms.input == ZERO_DIGEST:
+            return inputs.initial_state
+        return self._cache.entry(cid_from_digest(job.terms.input, DAG_PB), STATE_LIMITS)
 
     def _publish(self, job: Job, execution: Execution, workspace: Path) -> Published:
         """Publishes, waiting for a store that is away: work that is done is never done again for that."""
