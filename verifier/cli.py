@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from swarm import __version__
 from swarm.cli.common import Context, example, parse_job_id, with_context
 from swarm.cli.main import run as run_group
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swarm.protocol.types import Address, Ballot, Digest
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,14 +35,14 @@ def command() -> None:
 @click.option("--operator", help="Address of the key that sends verdicts; default: this account.")
 @with_context
 def register(context: Context, hardware: str, operator: str | None) -> None:
-    """Deposit the bond (what is missing of it), authorise the court and take a slot."""
+    """Deposit the bond (what is missing of it), authorise the bench and take a slot."""
     from swarm.protocol.hardware import class_number
     from swarm.units import format_amount
 
     number = class_number(hardware)
     chain, account = context.chain, context.account
     slot_id = chain.take_slot(account, number, _address(operator or account.address))
-    bond = chain.court.slot_bond()
+    bond = chain.bench.slot_bond()
     context.screen.facts({"slot": slot_id, "class": hardware, "bond_tok": format_amount(bond)}, essence="slot")
 
 
@@ -48,15 +55,15 @@ def unregister(context: Context) -> None:
     from swarm.errors import NotFound
 
     chain = context.chain
-    mine = [slot for slot in chain.court.slots() if slot.owner == context.address]
+    mine = [slot for slot in chain.bench.slots() if slot.owner == context.address]
     if not mine:
         raise NotFound("this account has no slot", hint="verifier register takes one")
     for slot in mine:
         if slot.is_active:
-            chain.court.leave_slot(context.account, slot.slot_id)
+            chain.bench.leave_slot(context.account, slot.slot_id)
             context.screen.note(f"left slot {slot.slot_id}; its bond is free after the exit delay")
         else:
-            chain.court.release_slot(context.account, slot.slot_id)
+            chain.bench.release_slot(context.account, slot.slot_id)
             context.screen.note(f"released slot {slot.slot_id}; its bond is free stake again")
 
 
@@ -67,7 +74,7 @@ def unregister(context: Context) -> None:
 @click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
 @with_context
 def run(context: Context, sandbox: str, memory_gib: int, cpus: float, log_format: str) -> None:
-    """Judge until ^C: bring seeds, open audits, re-execute what this account is drawn for, confirm or deny."""
+    """Judge until ^C: re-execute what this account is drawn for, confirm, deny or vote, and move cases on."""
     from swarm import daemon, log
     from swarm.cli.sandboxes import sandbox_for
     from swarm.journal import Journal, KeyLock
@@ -95,46 +102,57 @@ def run(context: Context, sandbox: str, memory_gib: int, cpus: float, log_format
 @click.argument("job")
 @with_context
 def show(context: Context, job: str) -> None:
-    """Show the audit of JOB: segment, judge, committee, seals and findings."""
+    """Show the case of JOB: what is in question, its judge, and each committee's seals and findings."""
     from swarm.errors import NotFound
-    from swarm.protocol.types import CaseStatus
+    from swarm.protocol.types import UNDELIVERED, CaseStatus, Ruling
 
     job_id = parse_job_id(job)
     chain = context.chain
     chain.escrow.job(job_id)
     case = chain.court.case(job_id)
     if case.status is CaseStatus.NONE:
-        raise NotFound(f"job {job_id} has no audit", hint="swarm job show tells its state")
+        raise NotFound(f"job {job_id} has no case", hint="swarm job show tells its state")
+    ballots = [chain.ballots.ballot(job_id, round_) for round_ in range(case.first_round, case.round + 1)]
     facts = {
         "job": job_id,
         "case": case.status.name.lower(),
-        "segment": case.segment,
+        "opened_by": "draw" if case.answers_draw else "challenge",
+        "segment": "undelivered" if case.segment == UNDELIVERED else case.segment,
+        "comparison": case.comparison.name.lower(),
         "judge": f"slot {case.judge}" if case.judge else "none",
-        "denied": any(case.denied_leaf),
-        "ruling": _ruling(chain, job_id),
+        "denied": case.answers_draw and any(chain.court.denied_verdict(job_id)),
+        "ruling": None if case.ruling is Ruling.NONE else case.ruling.name.lower(),
         "replacements": case.replacements,
-        "deadline": case.deadline,
+        "deadline": ballots[-1].deadline if case.status is CaseStatus.VOTING else case.deadline,
     }
-    for slot_id in case.committee:
-        facts[f"member_slot_{slot_id}"] = _seat_text(chain.court.seat(job_id, slot_id))
+    for ballot in ballots:
+        facts[f"ballot_{ballot.round}"] = ballot.status.name.lower()
+        found = [chain.ballots.finding(job_id, ballot.round, seat) for seat in range(len(ballot.committee))]
+        for seat, slot_id in enumerate(ballot.committee):
+            facts[f"ballot_{ballot.round}_slot_{slot_id}"] = _seat_text(ballot, seat, found)
     context.screen.facts(facts, essence="case")
 
 
-def _ruling(chain, job_id) -> str | None:
-    """The court's outcome in one word, once there is one."""
-    from swarm.protocol.types import Ruling
+def _seat_text(ballot: Ballot, seat: int, found: Sequence[Digest]) -> str:
+    """What a member has said so far, in a few words."""
+    from swarm.protocol.types import MATCH, MISMATCH, UNAVAILABLE
 
-    found = chain.court.events("Ruled", job_id, from_block=chain.network.deployment_block)
-    return Ruling(found[-1]["args"]["ruling"]).name.lower() if found else None
+    if not ballot.has_sealed(seat):
+        return "has not sealed"
+    if not ballot.has_revealed(seat):
+        return "sealed"
+    words = {
+        MATCH: "found the seller's own result",
+        MISMATCH: "found another result",
+        UNAVAILABLE: "could not fetch the result",
+    }
+    # A leaf that one member proved to be the seller's own is so whoever found it.
+    proved = {found[index] for index in range(len(found)) if ballot.proved_seats >> index & 1}
+    verdict = MATCH if found[seat] in proved else found[seat]
+    return words.get(verdict) or f"found another result, 0x{verdict.hex()[:16]}…"
 
 
-def _seat_text(seat) -> str:
-    if seat.has_revealed:
-        return "found the seller's own result" if seat.matches else f"found another result, 0x{seat.leaf.hex()[:16]}…"
-    return "sealed" if seat.has_sealed else "re-executing"
-
-
-def _address(text: str):
+def _address(text: str) -> Address:
     from eth_utils import is_address, to_checksum_address
 
     from swarm.errors import UsageError

@@ -3,53 +3,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from swarm.protocol.types import Case, CaseStatus, Job, JobId, JobStatus, Seat, SlotId
+from swarm.protocol.types import UNDELIVERED, BallotStatus, CaseStatus, Comparison, JobId, JobStatus, SlotId
+from verifier.view import Hand, Move, Observed, View
 
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One live job with its case, as this judge sees it. `seats` are the committee's, in its order."""
-
-    job: Job
-    case: Case
-    seed_due: bool  # the round that decides what is pending should be out
-    seed_known: bool
-    drawn: bool
-    seats: tuple[Seat, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """`mine` are this operator's slots; `replayed` and `sealed` are (job, round) pairs found in the journal."""
-
-    now: int
-    mine: frozenset[SlotId]
-    observed: Sequence[Observed]
-    replayed: frozenset[tuple[JobId, int]]
-    failed: frozenset[tuple[JobId, int]]
-    sealed: frozenset[tuple[JobId, int]]
-    replaying: tuple[JobId, int] | None
-    reveal_seconds: int = 0
-    # When this judge's turn comes for what anyone may do: not all judges send the same transaction at once.
-    turn_seconds: Callable[[JobId], int] = lambda job_id: 0
+REDRAW_SECONDS = 300  # a draw that left seats empty walked 64 places: the next one may wait for judges to become free
+SEED_PATIENCE_SECONDS = 7 * 24 * 3600  # of the ballots: after it a committee without a seed is given up
+MAX_CASES, WRONG_FEES = 4, 5  # of the bench: live cases of a slot, and fees that each reserves of its bond
 
 
 @dataclass(frozen=True, slots=True)
 class Reveal:
     item: Observed
+    seat: int
 
 
 @dataclass(frozen=True, slots=True)
 class Seal:
     item: Observed
+    seat: int
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     item: Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Decline:
+    """Owed, but this judge cannot know the answer: it says so once instead of giving its word blindly."""
+
+    item: Observed
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +65,19 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class Execute:
+    item: Observed
+
+
+@dataclass(frozen=True, slots=True)
 class ReplaceJudge:
     item: Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Volunteer:
+    item: Observed
+    slot_id: SlotId
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +85,35 @@ class Rest:
     reason: str
 
 
-Action = Reveal | Seal | Verdict | Replay | BringSeed | OpenAudit | DrawCommittee | Tally | ReplaceJudge | Rest
+Owed = Reveal | Seal | Verdict | Decline | Replay
+Action = Owed | BringSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer | Rest
 _RULES: list[Callable[[View, Observed], Action | None]] = []
 
 
 def decide(view: View) -> Action:
-    """The first rule that applies to any job; what this judge owes comes before what anyone may do."""
-    ordered = sorted(view.observed, key=lambda item: (item.case.deadline, item.job.job_id))
+    """The first rule that applies to any job; what this judge owes comes before what anyone may do.
+
+    What failed when it was last tried comes after everything else, so that nothing which cannot be done now holds up
+    the rest.
+    """
+    ordered = sorted(view.observed, key=lambda item: (item.deadline, item.job.job_id))
+    refused = []
     for rule in _RULES:
         for item in ordered:
-            if action := rule(view, item):
+            action = rule(view, item)
+            if action and move_of(action) not in view.refused:
                 return action
+            refused += [action] if action else []
+    if refused:
+        return min(refused, key=lambda action: view.refused[move_of(action)])
     if view.replaying:
         return Rest(f"re-executing a segment of job {view.replaying[0]}")
     return Rest("nothing to judge")
+
+
+def move_of(action: Action) -> Move:
+    """What an action is remembered by when it fails."""
+    return type(action).__name__, (JobId(0), 0) if isinstance(action, Rest) else action.item.key
 
 
 def _rule(function: Callable[[View, Observed], Action | None]) -> Callable[[View, Observed], Action | None]:
@@ -108,42 +121,55 @@ def _rule(function: Callable[[View, Observed], Action | None]) -> Callable[[View
     return function
 
 
+# what this judge owes
+
+
 @_rule
 def reveal_due(view: View, item: Observed) -> Reveal | None:
-    seat = _own_seat(view, item)
-    if not seat or not seat.has_sealed or seat.has_revealed or key(item) not in view.sealed:
+    ballot, seat = item.ballot, _own_seat(view, item)
+    if ballot is None or seat is None or not ballot.has_sealed(seat) or ballot.has_revealed(seat):
         return None
-    case = item.case
-    may_reveal = case.status is CaseStatus.REVEALING or (case.status is CaseStatus.SEALING and view.now > case.deadline)
-    return Reveal(item) if may_reveal else None
+    over = ballot.deadline
+    if ballot.status is BallotStatus.REVEALING:
+        is_time = view.now <= over
+    else:
+        # Nobody has said yet that the sealing is over; whoever reveals first does.
+        is_time = ballot.status is BallotStatus.SEALING and over < view.now <= over + view.reveal_seconds
+    return Reveal(item, seat) if is_time and item.key in view.sealed else None
 
 
 @_rule
 def seal_due(view: View, item: Observed) -> Seal | None:
-    seat = _own_seat(view, item)
-    open_ = item.case.status is CaseStatus.SEALING and view.now <= item.case.deadline
-    return Seal(item) if open_ and seat and not seat.has_sealed and key(item) in view.replayed else None
+    seat = _seat_to_fill(view, item)
+    return Seal(item, seat) if seat is not None and item.key in view.replayed else None
 
 
 @_rule
 def verdict_due(view: View, item: Observed) -> Verdict | None:
-    return Verdict(item) if _must_judge(view, item) and key(item) in view.replayed else None
+    return Verdict(item) if _must_judge(view, item) and item.key in view.replayed else None
+
+
+@_rule
+def decline(view: View, item: Observed) -> Decline | None:
+    if not _owes_finding(view, item) or _can_find(item):
+        return None
+    return Decline(item, f"this judge only re-executes the exact class, not {item.case.comparison.name.lower()}")
 
 
 @_rule
 def replay_next(view: View, item: Observed) -> Replay | None:
-    if view.replaying is not None or key(item) in view.replayed | view.failed:
+    if view.replaying is not None or view.now < view.postponed.get(item.key, 0):
         return None
-    seat = _own_seat(view, item)
-    in_committee = item.case.status is CaseStatus.SEALING and seat and not seat.has_sealed
-    in_time = view.now <= item.case.deadline
-    return Replay(item) if in_time and (in_committee or _must_judge(view, item)) else None
+    return Replay(item) if _owes_finding(view, item) and _can_find(item) else None
+
+
+# what anyone may do
 
 
 @_rule
 def bring_seed(view: View, item: Observed) -> BringSeed | None:
-    waits = item.job.status is JobStatus.SUBMITTED or item.case.status is CaseStatus.DENIED
-    return BringSeed(item) if waits and item.seed_due and not item.seed_known else None
+    waits = item.job.status is JobStatus.SUBMITTED and not item.job.audited
+    return BringSeed(item) if (waits or _is_drawing(item)) and item.seed_due and not item.seed_known else None
 
 
 @_rule
@@ -154,38 +180,73 @@ def open_audit(view: View, item: Observed) -> OpenAudit | None:
 
 @_rule
 def draw_committee(view: View, item: Observed) -> DrawCommittee | None:
-    ready = item.seed_known or _late(view, item)
-    return DrawCommittee(item) if item.case.status is CaseStatus.DENIED and ready else None
+    if not _is_drawing(item):
+        return None
+    if not item.seed_known:
+        return DrawCommittee(item) if _is_late(view, item, grace=SEED_PATIENCE_SECONDS) else None
+    before = view.drawn_in_vain.get(item.key)
+    # After the deadline one more draw decides: a short committee, or none.
+    ready = before is None or _is_late(view, item) or view.now >= before + REDRAW_SECONDS
+    return DrawCommittee(item) if ready else None
 
 
 @_rule
 def tally(view: View, item: Observed) -> Tally | None:
-    case = item.case
-    all_revealed = bool(item.seats) and all(seat.has_revealed for seat in item.seats)
-    if case.status is CaseStatus.REVEALING and (all_revealed or _late(view, item)):
-        return Tally(item)
-    if case.status is not CaseStatus.SEALING:
+    ballot = item.ballot
+    if ballot is None:
         return None
-    # Not all sealed: those who did have the time to reveal, counted from the end of the sealing.
-    grace = view.reveal_seconds if any(seat.has_sealed for seat in item.seats) else 0
-    return Tally(item) if view.now > case.deadline + grace + view.turn_seconds(item.job.job_id) else None
+    heard_all = ballot.sealed_seats == ballot.revealed_seats
+    if ballot.status is BallotStatus.REVEALING:
+        ready = heard_all or _is_late(view, item)
+    elif ballot.status is BallotStatus.SEALING:
+        # Not all sealed: those who did have the time to reveal, counted from the end of the sealing.
+        ready = _is_late(view, item, grace=0 if heard_all else view.reveal_seconds)
+    else:
+        ready = ballot.status is BallotStatus.FAILED
+    return Tally(item) if ready else None
+
+
+@_rule
+def execute(view: View, item: Observed) -> Execute | None:
+    return Execute(item) if item.case.status is CaseStatus.APPEALABLE and _is_late(view, item) else None
 
 
 @_rule
 def replace_judge(view: View, item: Observed) -> ReplaceJudge | None:
-    return ReplaceJudge(item) if item.case.status is CaseStatus.JUDGING and _late(view, item) else None
+    return ReplaceJudge(item) if item.case.status is CaseStatus.JUDGING and _is_late(view, item) else None
 
 
-def key(item: Observed) -> tuple[JobId, int]:
-    """What a replay is filed under: one judge may sit in both rounds of different jobs, never twice in one."""
-    return item.job.job_id, item.case.round
+@_rule
+def volunteer(view: View, item: Observed) -> Volunteer | None:
+    """Takes on a case nobody was found for, if a whole segment still fits into the time that is left."""
+    is_wanted = item.case.status is CaseStatus.JUDGING and not item.case.judge and _can_find(item)
+    fits = view.now + item.job.segment_seconds <= item.deadline
+    if not is_wanted or not fits or view.replaying is not None:
+        return None
+    return next((Volunteer(item, hand.slot.slot_id) for hand in view.hands if _is_eligible(hand, item)), None)
 
 
-def _own_seat(view: View, item: Observed) -> Seat | None:
-    for slot_id, seat in zip(item.case.committee, item.seats, strict=False):
-        if slot_id in view.mine:
-            return seat
-    return None
+def _owes_finding(view: View, item: Observed) -> bool:
+    owes = _must_judge(view, item) or _seat_to_fill(view, item) is not None
+    return owes and item.key not in view.replayed | view.failed
+
+
+def _can_find(item: Observed) -> bool:
+    """Whether this judge can answer the question by itself: re-executions are compared bit by bit only."""
+    return item.segment == UNDELIVERED or item.case.comparison is Comparison.EXACT
+
+
+def _own_seat(view: View, item: Observed) -> int | None:
+    committee = item.ballot.committee if item.ballot else ()
+    return next((seat for seat, slot_id in enumerate(committee) if slot_id in view.mine), None)
+
+
+def _seat_to_fill(view: View, item: Observed) -> int | None:
+    """Our seat in a committee that still takes our seal."""
+    ballot, seat = item.ballot, _own_seat(view, item)
+    if ballot is None or seat is None or ballot.status is not BallotStatus.SEALING or view.now > ballot.deadline:
+        return None
+    return None if ballot.has_sealed(seat) else seat
 
 
 def _must_judge(view: View, item: Observed) -> bool:
@@ -193,9 +254,17 @@ def _must_judge(view: View, item: Observed) -> bool:
     return case.status is CaseStatus.JUDGING and case.judge in view.mine and view.now <= case.deadline
 
 
-def _late(view: View, item: Observed) -> bool:
-    return view.now > item.case.deadline + view.turn_seconds(item.job.job_id)
+def _is_drawing(item: Observed) -> bool:
+    return item.ballot is not None and item.ballot.status is BallotStatus.DRAWING
 
 
-def salt_key(job_id: JobId, round_: int) -> str:
-    return f"{job_id}-{round_}"
+def _is_eligible(hand: Hand, item: Observed) -> bool:
+    """The bench's own rule: an active slot of the class with a free hand, whose keys are nobody's in this case."""
+    slot, bond = hand.slot, hand.bond
+    can_carry = bond.cases < MAX_CASES and bond.left - bond.reserved >= WRONG_FEES * item.fee
+    is_stranger = not {slot.owner, slot.operator} & item.barred
+    return slot.is_active and slot.hardware_class == item.job.hardware_class and can_carry and is_stranger
+
+
+def _is_late(view: View, item: Observed, *, grace: int = 0) -> bool:
+    return view.now > item.deadline + grace + view.turn_seconds(item.job.job_id)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import threading
 
@@ -14,34 +13,38 @@ from swarm.chain.network import Chain
 from swarm.errors import Reverted, SwarmError, TransientError
 from swarm.journal import Journal
 from swarm.log import Log
-from swarm.protocol import commitment, draw
-from swarm.protocol.types import (
-    Address,
-    CaseStatus,
-    Epoch,
-    Job,
-    JobId,
-    JobStatus,
-    Slot,
-)
+from swarm.protocol import commitment
+from swarm.protocol.types import UNDELIVERED, Address, BallotStatus, CaseStatus, JobId
 from verifier import plan
+from verifier.observer import Observer, epoch_of
 from verifier.replay import Finding, Replayer
+from verifier.view import Key, Observed, View
 
 log = Log("verifier")
 FINDING, SEAL, FAILED = "finding", "seal", "failed"
-# Somebody else was faster: what we wanted is done.
+# Somebody else was faster, or the state was read a block too early: what we wanted is done, or the next look tells.
 _DONE_BY_OTHERS = (
+    "StaleJob",
     "WrongStatus",
     "WrongCaseStatus",
+    "WrongBallotStatus",
     "SeedAlreadyKnown",
+    "FallbackSeedKnown",
     "CaseAlreadyOpen",
     "AlreadySealed",
     "AlreadyRevealed",
     "DeadlineRunning",
+    "CaseDeadlineRunning",
     "SeedNotKnown",
+    "AwaitingSeed",
     "NotDrawn",
+    "NoVolunteerWanted",
+    "SlotNotEligible",
 )
-_TURN_SECONDS = 2
+_RETRY_SECONDS, _RETRY_SHARE = (
+    60,
+    20,
+)  # an interrupted replay is tried again after a twentieth of its time, at most this
 
 
 class Judge:
@@ -52,12 +55,14 @@ class Judge:
     ) -> None:
         self._chain, self._replayer, self._journal, self._account = chain, replayer, journal, account
         self._address = Address(account.address)
-        self._turns = turns
-        self._slots: list[Slot] = []
-        self._reveal_seconds = chain.court.reveal_seconds()
-        self._final: set[JobId] = set()
+        self._observer = Observer(chain, self._address, turns)
+        self._reveal_seconds = chain.ballots.reveal_seconds()
+        self._postponed: dict[Key, int] = {}
+        self._drawn_in_vain: dict[Key, int] = {}
+        self._refused: dict[plan.Move, int] = {}
+        self._ticks = self._now = 0
         self._thread: threading.Thread | None = None
-        self._replaying: tuple[JobId, int] | None = None
+        self._replaying: Key | None = None
         self._stop = threading.Event()
         self._last_rest = ""
 
@@ -67,186 +72,209 @@ class Judge:
         """Observes, plans and acts once. Transient faults are logged: the next tick tries again."""
         try:
             action = plan.decide(self.observe())
-            self._act(action)
-            return action
         except TransientError as error:
-            log.warning("waiting", reason=str(error))
-            return plan.Rest(str(error))
+            return self._waiting(error)
+        self._ticks += 1
+        try:
+            self._act(action)
+        except TransientError as error:
+            self._refused[plan.move_of(action)] = self._ticks
+            return self._waiting(error)
         except Reverted as error:
+            self._refused[plan.move_of(action)] = self._ticks
             if not reverts.is_refusal(error, *_DONE_BY_OTHERS):
                 log.error("refused", reason=str(error))
             return plan.Rest(str(error))
+        self._refused.pop(plan.move_of(action), None)
+        return action
+
+    def _waiting(self, error: TransientError) -> plan.Rest:
+        log.warning("waiting", reason=str(error))
+        return plan.Rest(str(error))
 
     def stop(self) -> None:
+        """Ends a running replay; it is run again after a restart."""
         self._stop.set()
         if self._thread:
             self._thread.join()
 
-    def observe(self) -> plan.View:
-        now = self._chain.client.now()
-        # A slot's operator never changes: only new slots are read.
-        self._slots += self._chain.court.slots(after=len(self._slots))
-        return plan.View(
+    def observe(self) -> View:
+        now = self._now = self._chain.client.now()
+        mine = self._observer.my_slots()
+        observed = self._observer.observed(now)
+        wanted = any(item.case.status is CaseStatus.JUDGING and not item.case.judge for item in observed)
+        # A replay that ends now writes its finding first: `replaying` is read before the journal.
+        replaying = self._replaying
+        return View(
             now=now,
-            mine=frozenset(slot.slot_id for slot in self._slots if slot.operator == self._address),
-            observed=[self._observe_job(job, now) for job in self._pending_jobs()],
+            mine=mine,
+            observed=observed,
             replayed=self._keys(FINDING),
             failed=self._keys(FAILED),
             sealed=self._keys(SEAL),
-            replaying=self._replaying,
+            replaying=replaying,
             reveal_seconds=self._reveal_seconds,
-            turn_seconds=self._turn,
+            postponed=dict(self._postponed),
+            drawn_in_vain=self._drawn_in_vain,
+            refused=self._refused,
+            hands=self._observer.my_hands() if wanted else (),
+            turn_seconds=self._observer.turn,
         )
 
-    def _pending_jobs(self) -> list[Job]:
-        escrow = self._chain.escrow
-        pending = []
-        for number in range(1, escrow.job_count() + 1):
-            if JobId(number) in self._final:
-                continue
-            job = escrow.job(JobId(number))
-            if job.status.is_final:
-                self._final.add(job.job_id)
-            elif job.status in (JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT, JobStatus.CHALLENGED):
-                pending.append(job)
-        return pending
-
-    def _observe_job(self, job: Job, now: int) -> plan.Observed:
-        beacon = self._chain.beacon
-        case = self._chain.court.case(job.job_id)
-        epoch = case.epoch if case.status is CaseStatus.DENIED else job.epoch
-        seed = beacon.seed_of(epoch)
-        drawn = seed is not None and draw.is_drawn(seed, job.job_id, job.segment_root, job.audit_bps)
-        return plan.Observed(
-            job=job,
-            case=case,
-            # Each judge waits for its turn: the first to bring a seed pays the gas, the others find it there.
-            seed_due=seed is None and now >= beacon.time_of(epoch) + self._turn(job.job_id),
-            seed_known=seed is not None,
-            drawn=drawn and job.status is JobStatus.SUBMITTED,
-            seats=tuple(self._chain.court.seat(job.job_id, slot_id) for slot_id in case.committee),
-        )
-
-    def _turn(self, job_id: JobId) -> int:
-        mixed = hashlib.sha256(f"{self._address}-{job_id}".encode()).digest()
-        return mixed[0] % self._turns * _TURN_SECONDS
-
-    def _keys(self, kind: str) -> frozenset[tuple[JobId, int]]:
-        pairs = (key.split("-") for key, _ in self._journal.items(kind))
+    def _keys(self, kind: str) -> frozenset[Key]:
+        pairs = (name.split("-") for name, _ in self._journal.items(kind))
         return frozenset((JobId(int(job)), int(round_)) for job, round_ in pairs)
 
     # actions
 
     def _act(self, action: plan.Action) -> None:
-        court, escrow = self._chain.court, self._chain.escrow
         match action:
-            case plan.Reveal(item):
-                self._reveal(item)
-            case plan.Seal(item):
-                self._seal(item)
+            case plan.Reveal(item, seat):
+                self._reveal(item, seat)
+            case plan.Seal(item, seat):
+                self._seal(item, seat)
             case plan.Verdict(item):
                 self._verdict(item)
+            case plan.Decline(item, reason):
+                self._give_up(item, reason, event="not_judged")
             case plan.Replay(item):
                 self._start_replay(item)
             case plan.BringSeed(item):
                 self._bring_seed(item)
-            case plan.OpenAudit(item):
-                escrow.open_audit(self._account, item.job.job_id)
-                log.info("audit_opened", job_id=item.job.job_id)
-            case plan.DrawCommittee(item):
-                court.draw_committee(self._account, item.job.job_id)
-                log.info("committee_drawn", job_id=item.job.job_id)
-            case plan.Tally(item):
-                court.tally(self._account, item.job.job_id)
-                log.info("tallied", job_id=item.job.job_id)
-            case plan.ReplaceJudge(item):
-                court.replace_judge(self._account, item.job.job_id)
-                log.info("judge_replaced", job_id=item.job.job_id, late=item.case.judge)
             case plan.Rest(reason):
                 if reason != self._last_rest:
                     log.info("resting", reason=reason)
+            case _:
+                self._move_on(action)
         self._last_rest = action.reason if isinstance(action, plan.Rest) else ""
 
-    def _bring_seed(self, item: plan.Observed) -> None:
-        epoch: Epoch = item.case.epoch if item.case.status is CaseStatus.DENIED else item.job.epoch
+    def _move_on(self, action: plan.Action) -> None:
+        """What anyone may do to bring a case to its end."""
+        chain, account, item = self._chain, self._account, action.item
+        job, job_id = item.job, item.job.job_id
+        match action:
+            case plan.OpenAudit():
+                chain.escrow.open_audit(account, job)
+                log.info("audit_opened", job_id=job_id)
+            case plan.DrawCommittee():
+                self._draw_committee(item)
+            case plan.Tally():
+                chain.court.tally(account, job_id)
+                log.info("tallied", job_id=job_id, round=item.case.round)
+            case plan.Execute():
+                chain.court.execute(account, job)
+                log.info("ruling_executed", job_id=job_id, ruling=item.case.ruling.name.lower())
+            case plan.ReplaceJudge():
+                chain.court.replace_judge(account, job)
+                log.info("judge_replaced", job_id=job_id, late=item.case.judge)
+            case plan.Volunteer(_, slot_id):
+                chain.court.volunteer(account, job, slot_id)
+                log.info("volunteered", job_id=job_id, slot=slot_id)
+
+    def _bring_seed(self, item: Observed) -> None:
+        epoch = epoch_of(item.job, item.ballot)
         signature = self._chain.drand.signature(self._chain.beacon.round_of(epoch))
         self._chain.beacon.submit(self._account, epoch, signature)
         log.info("seed_stored", epoch=epoch)
 
-    def _verdict(self, item: plan.Observed) -> None:
-        finding = self._finding(plan.key(item))
-        job_id = item.job.job_id
+    def _draw_committee(self, item: Observed) -> None:
+        job_id, round_ = item.key
+        self._chain.ballots.draw_committee(self._account, item.job, round_)
+        ballot = self._chain.ballots.ballot(job_id, round_)
+        if ballot.status is BallotStatus.DRAWING:
+            self._drawn_in_vain[item.key] = self._now
+        event = "committee_drawn" if ballot.status is BallotStatus.SEALING else "committee_incomplete"
+        log.info(event, job_id=job_id, round=round_, size=ballot.size, seats=ballot.seats)
+
+    def _verdict(self, item: Observed) -> None:
+        finding = self._finding(item.key)
+        facts = {"job_id": item.job.job_id, "segment": finding.segment}
         if finding.matches:
-            self._chain.court.confirm(self._account, job_id, finding.opening, finding.proof)
-            log.info("confirmed", job_id=job_id, segment=finding.segment)
+            self._chain.court.confirm(self._account, item.job, finding.opening, finding.proof)
+            log.info("confirmed", **facts)
         else:
-            self._chain.court.deny(self._account, job_id, finding.leaf, finding.evidence_cid)
-            log.warning("denied", job_id=job_id, segment=finding.segment, evidence=finding.evidence_cid)
+            self._chain.court.deny(self._account, item.job.job_id, finding.verdict, finding.evidence_cid)
+            log.warning("denied", **facts, available=finding.opening is not None, evidence=finding.evidence_cid)
 
-    def _seal(self, item: plan.Observed) -> None:
-        job_id, round_ = plan.key(item)
-        finding = self._finding((job_id, round_))
-        entry = self._journal.get(SEAL, plan.salt_key(job_id, round_)) or {"salt": secrets.token_hex(32)}
+    def _seal(self, item: Observed, seat: int) -> None:
+        job_id, round_ = item.key
+        finding = self._finding(item.key)
+        entry = self._journal.get(SEAL, _name(item.key)) or {"salt": secrets.token_hex(32)}
         # The salt is on disk before the seal is on chain: a seal nobody can open would cost a fee.
-        self._journal.put(SEAL, plan.salt_key(job_id, round_), entry)
+        self._journal.put(SEAL, _name(item.key), entry)
         salt = bytes.fromhex(entry["salt"])
-        sealed = commitment.seal(job_id, round_, self._address, finding.leaf, finding.evidence_cid, salt)
-        self._chain.court.seal(self._account, job_id, sealed)
-        log.info("sealed", job_id=job_id, segment=finding.segment)
+        sealed = commitment.seal(job_id, round_, self._address, finding.verdict, finding.evidence_cid, salt)
+        self._chain.ballots.seal(self._account, job_id, round_, seat, sealed)
+        log.info("sealed", job_id=job_id, round=round_, segment=finding.segment)
 
-    def _reveal(self, item: plan.Observed) -> None:
-        job_id, round_ = plan.key(item)
-        finding = self._finding((job_id, round_))
-        entry = self._journal.get(SEAL, plan.salt_key(job_id, round_))
-        salt = bytes.fromhex((entry or {})["salt"])
-        court = self._chain.court
-        court.reveal(self._account, job_id, finding.opening, finding.evidence_cid, salt, finding.proof)
-        log.info("revealed", job_id=job_id, matches=finding.matches)
+    def _reveal(self, item: Observed, seat: int) -> None:
+        job_id, round_ = item.key
+        finding = self._finding(item.key)
+        salt = bytes.fromhex((self._journal.get(SEAL, _name(item.key)) or {})["salt"])
+        ballots, account, evidence = self._chain.ballots, self._account, finding.evidence_cid
+        if finding.opening is None:
+            ballots.reveal_word(account, job_id, round_, seat, finding.verdict, evidence, salt)
+        else:
+            ballots.reveal(account, item.job, round_, seat, finding.opening, evidence, salt, finding.proof)
+        log.info("revealed", job_id=job_id, round=round_, matches=finding.matches)
 
-    def _finding(self, key: tuple[JobId, int]) -> Finding:
-        entry = self._journal.get(FINDING, plan.salt_key(*key))
+    def _finding(self, key: Key) -> Finding:
+        entry = self._journal.get(FINDING, _name(key))
         if entry is None:
             raise TransientError(f"the finding of job {key[0]} is not in the journal yet")
         return Finding.from_json(entry)
 
-    def _start_replay(self, item: plan.Observed) -> None:
-        self._replaying = plan.key(item)
+    # re-execution, in a thread of its own
+
+    def _start_replay(self, item: Observed) -> None:
+        self._replaying = item.key
         self._thread = threading.Thread(target=self._replay, args=(item,), name=f"replay-{item.job.job_id}")
         self._thread.start()
 
-    def _replay(self, item: plan.Observed) -> None:
-        job, case, key = item.job, item.case, plan.key(item)
-        name = plan.salt_key(*key)
-        log.info("replay_started", job_id=job.job_id, segment=case.segment, deadline=case.deadline)
+    def _replay(self, item: Observed) -> None:
+        job_id = item.job.job_id
         try:
-            left = case.deadline - self._chain.client.now()
-            finding = self._replayer.replay(
-                job,
-                case.segment,
-                wall_seconds=max(1, left),
-                is_patient=left > 2 * job.segment_seconds,
-                stop=self._stop,
-            )
-            self._journal.put(FINDING, name, finding.to_json())
+            finding = self._found(item)
+            self._journal.put(FINDING, _name(item.key), finding.to_json())
             log.info(
                 "replay_finished",
-                job_id=job.job_id,
-                segment=case.segment,
+                job_id=job_id,
+                segment=finding.segment,
                 matches=finding.matches,
                 wall_seconds=round(finding.wall_seconds, 1),
                 cpu_seconds=round(finding.cpu_seconds, 1),
             )
         except TransientError as error:
-            log.warning("replay_interrupted", job_id=job.job_id, reason=str(error))
+            self._postpone(item, str(error))
         except SwarmError as error:
-            self._give_up(name, job.job_id, str(error))
+            self._give_up(item, str(error))
         except Exception as error:
             # A thread's exception would vanish; the deadline then costs a fee, and the log must say why.
-            self._give_up(name, job.job_id, repr(error))
+            self._give_up(item, repr(error))
         finally:
             self._replaying = None
 
-    def _give_up(self, name: str, job_id: JobId, reason: str) -> None:
+    def _found(self, item: Observed) -> Finding:
+        job, segment = item.job, item.segment
+        log.info("replay_started", job_id=job.job_id, segment=segment, deadline=item.deadline)
+        left = item.deadline - self._now
+        is_patient = left > 2 * job.segment_seconds
+        if segment == UNDELIVERED:
+            return self._replayer.fetch(job, is_patient=is_patient, stop=self._stop)
+        return self._replayer.replay(job, segment, wall_seconds=max(1, left), is_patient=is_patient, stop=self._stop)
+
+    def _postpone(self, item: Observed, reason: str) -> None:
+        """Something was not there yet: other cases come first for a while."""
+        pause = min(_RETRY_SECONDS, (item.deadline - self._now) // _RETRY_SHARE)
+        self._postponed[item.key] = self._now + max(1, pause)
+        log.warning("replay_interrupted", job_id=item.job.job_id, reason=reason)
+
+    def _give_up(self, item: Observed, reason: str, *, event: str = "replay_failed") -> None:
         if not self._stop.is_set():
-            self._journal.put(FAILED, name, {"reason": reason[:500]})
-            log.error("replay_failed", job_id=job_id, reason=reason[:500])
+            self._journal.put(FAILED, _name(item.key), {"reason": reason[:500]})
+            log.error(event, job_id=item.job.job_id, reason=reason[:500])
+
+
+def _name(key: Key) -> str:
+    """A key of the journal."""
+    return f"{key[0]}-{key[1]}"

@@ -9,18 +9,29 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from swarm.errors import JobFailed, TransientError
-from swarm.execution.segments import Sandbox
+from swarm.execution.segments import Sandbox, opening_of
 from swarm.protocol import commitment
-from swarm.protocol.types import Digest
+from swarm.protocol.types import MATCH, UNAVAILABLE, UNDELIVERED, Digest
 from swarm.runtime.fake import FakeRunner
 from swarm.runtime.port import RunEnd
-from swarm.storage.cid import cid_from_digest
+from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of, parse
 from tests.unit.execution.conftest import SEGMENTS, market, program  # noqa: F401
 from verifier.replay import Finding, Replayer
+
+GONE = Digest(bytes([9]) * 32)
 
 
 def judge(market, run=program) -> Replayer:
     return Replayer(market.store, market.sandbox(run), market.home / "judge")
+
+
+def evidence_of(market, finding) -> dict:
+    return json.loads(market.store.read(cid_from_digest(finding.evidence_cid, 0x55), limit=1 << 16))
+
+
+def withhold(market, path, job) -> None:
+    """Takes what `path` names in the result out of the store."""
+    del market.store.blocks[parse(market.store.resolve(cid_from_digest(job.result_cid, DAG_PB), path))]
 
 
 def noise(run, emit):
@@ -63,28 +74,56 @@ def test_confirms_an_honest_segment_with_a_proof_that_holds(market, segment):
     job = market.submitted()
     finding = judge(market).replay(job, segment, wall_seconds=60)
     assert finding.matches
-    assert finding.leaf == commitment.opened_leaf(job.job_id, segment, finding.opening)
-    assert commitment.merkle_verify(job.segment_root, finding.leaf, segment, SEGMENTS, finding.proof)
+    assert finding.verdict == commitment.opened_leaf(job.job_id, segment, finding.opening)
+    assert commitment.merkle_verify(job.segment_root, finding.verdict, segment, SEGMENTS, finding.proof)
 
 
-def test_a_withheld_result_is_judged_with_one_segment(market):
+def test_a_result_that_cannot_be_fetched_is_unavailable(market):
+    """Attack 7: there is nothing to compare with, and nothing is run."""
+    job = replace(market.submitted(), result_cid=GONE)
+    sandbox = market.sandbox()
+    finding = Replayer(market.store, sandbox, market.home / "judge").replay(job, 2, wall_seconds=60)
+    assert (finding.verdict, finding.opening, finding.matches) == (UNAVAILABLE, None, False)
+    assert not sandbox.runner.runs
+    assert "nobody has" in evidence_of(market, finding)["problem"]
+
+
+def test_a_withheld_output_is_judged_with_one_segment(market):
     """Attack 7 and 8: all judges continue from the initial state, agree, and run no more than one segment."""
-    job = replace(market.submitted(), result_cid=Digest(bytes([9]) * 32))
-    findings = [judge(market).replay(job, 2, wall_seconds=60) for _ in range(2)]
-    assert not findings[0].matches and findings[0].leaf == findings[1].leaf
+    job = market.submitted()
+    withhold(market, f"segments/{1:04d}", job)
+    findings = [
+        Replayer(market.store, market.sandbox(), market.home / name).replay(job, 2, wall_seconds=60)
+        for name in ("judith", "jules")
+    ]
+    assert not findings[0].matches and findings[0].verdict == findings[1].verdict
 
 
 def test_a_missing_result_is_waited_for_while_there_is_time(market):
-    job = replace(market.submitted(), result_cid=Digest(bytes([9]) * 32))
+    job = replace(market.submitted(), result_cid=GONE)
     with pytest.raises(TransientError, match="not there yet"):
         judge(market).replay(job, 2, wall_seconds=60, is_patient=True)
+    with pytest.raises(TransientError, match="not there yet"):
+        judge(market).fetch(job, is_patient=True)
+
+
+def test_a_missing_input_is_never_held_against_the_seller(market):
+    """Attack 55: a buyer that stops serving its model or data must not get a seller slashed."""
+    job = market.submitted()
+    for digest in (job.spec_cid, digest_of(market.spec.base_model.removeprefix("ipfs://"))):
+        kept = dict(market.store.blocks)
+        market.store.blocks = {cid: data for cid, data in kept.items() if cid.digest != digest}
+        assert len(market.store.blocks) < len(kept)
+        with pytest.raises(TransientError, match="an input of job 7"):
+            judge(market).replay(job, 2, wall_seconds=60)
+        market.store.blocks = kept
 
 
 def test_a_single_segment_is_confirmed_even_when_the_result_is_withheld(market):
     """The root is the leaf: an honest judge must not deny what it can prove."""
     job = market.submitted()
     finding = judge(market).replay(job, 0, wall_seconds=60)
-    withheld = replace(job, segments=1, segment_root=finding.leaf, result_cid=Digest(bytes([9]) * 32))
+    withheld = replace(job, segments=1, segment_root=finding.verdict, result_cid=GONE)
     again = judge(market).replay(withheld, 0, wall_seconds=60)
     assert again.matches and again.proof == ()
 
@@ -105,8 +144,9 @@ def test_rubbish_that_cannot_be_continued_is_judged_from_the_initial_state(marke
     replayer = Replayer(market.store, refusing(code), market.home / "judge")
     finding = replayer.replay(job, 2, wall_seconds=60)
     assert not finding.matches
-    withheld = replace(job, result_cid=Digest(bytes([9]) * 32))
-    assert finding.leaf == judge(market).replay(withheld, 2, wall_seconds=60).leaf
+    withhold(market, f"segments/{1:04d}", job)
+    again = Replayer(market.store, market.sandbox(), market.home / "jules").replay(job, 2, wall_seconds=60)
+    assert finding.verdict == again.verdict
 
 
 def test_a_crash_of_our_own_never_counts_against_the_seller(market):
@@ -130,12 +170,73 @@ def test_a_store_that_is_down_is_no_finding(market):
 
 def test_the_evidence_names_both_leaves_and_hides_the_trace(market):
     finding = judge(market).replay(market.submitted(noise), 1, wall_seconds=60)
-    evidence = json.loads(market.store.read(cid_from_digest(finding.evidence_cid, 0x55), limit=1 << 16))
-    assert evidence["recomputed_leaf"] == finding.leaf.hex() != evidence["claimed_leaf"]
+    evidence = evidence_of(market, finding)
+    assert evidence["recomputed_leaf"] == finding.verdict.hex() != evidence["claimed_leaf"]
     assert finding.opening.trace_root.hex() not in json.dumps(evidence)
     assert evidence["distance"]["weights"] > 0
 
 
-def test_a_finding_survives_the_journal(market):
-    finding = judge(market).replay(market.submitted(), 1, wall_seconds=60)
-    assert Finding.from_json(json.loads(json.dumps(finding.to_json()))) == finding
+def test_findings_survive_the_journal(market):
+    job = market.submitted()
+    for finding in (judge(market).replay(job, 1, wall_seconds=60), judge(market).fetch(job)):
+        assert Finding.from_json(json.loads(json.dumps(finding.to_json()))) == finding
+
+
+# is the result there?
+
+
+def test_a_whole_result_is_found_delivered(market):
+    finding = judge(market).fetch(market.submitted())
+    assert (finding.segment, finding.verdict, finding.opening) == (UNDELIVERED, MATCH, None)
+    assert evidence_of(market, finding)["fetched"] is True
+    assert not list((market.home / "judge").glob("fetched-*")), "what was fetched is not kept"
+
+
+@pytest.mark.parametrize("path", ["result.json", *(f"segments/{index:04d}" for index in range(SEGMENTS))])
+def test_a_result_with_a_part_missing_is_not_delivered(market, path):
+    """Attack 7: the seller was paid for all of it."""
+    job = market.submitted()
+    withhold(market, path, job)
+    finding = judge(market).fetch(job)
+    assert finding.verdict == UNAVAILABLE and not finding.matches
+    assert "nobody has" in evidence_of(market, finding)["problem"]
+
+
+def test_another_result_than_the_committed_one_is_not_delivered(market):
+    job = replace(market.submitted(), segment_root=Digest(bytes([8]) * 32))
+    assert judge(market).fetch(job).verdict == UNAVAILABLE
+
+
+def test_a_store_that_is_down_says_nothing_about_delivery(market):
+    job = market.submitted()
+    market.store.reachable = False
+    with pytest.raises(TransientError):
+        judge(market).fetch(job)
+
+
+# a job that goes on where another seller handed back
+
+
+def rest_of(market, done: int):
+    """The last segments of the spec as a job of their own, which starts from the output before them."""
+    whole = market.execute()
+    start = whole.products[done - 1]
+    state = digest_of(market.store.add(start.output))
+    terms = replace(market.submitted().terms, first_segment=done, input=state, segments=SEGMENTS - done)
+    last = [opening_of(market.store, product) for product in whole.products[done:]]
+    return terms, last
+
+
+def test_the_rest_of_a_job_starts_from_its_own_input(market):
+    terms, openings = rest_of(market, SEGMENTS - 1)
+    job = replace(market.submitted(), terms=terms, segments=1, result_cid=GONE)
+    leaf = commitment.opened_leaf(job.job_id, 0, openings[0])
+    finding = judge(market).replay(replace(job, segment_root=leaf), 0, wall_seconds=60)
+    assert finding.verdict == leaf and finding.matches
+
+
+def test_a_rest_whose_input_is_gone_is_no_finding(market):
+    terms, _ = rest_of(market, SEGMENTS - 1)
+    job = replace(market.submitted(), terms=replace(terms, input=GONE), segments=1)
+    with pytest.raises(TransientError, match="an input"):
+        judge(market).replay(job, 0, wall_seconds=60)

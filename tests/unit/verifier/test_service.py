@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The judge's loop over a chain that only remembers what was sent: the right call, with the right words, once."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from swarm.chain import reverts
+from swarm.clock import wait_for
+from swarm.errors import JobFailed, TransientError
+from swarm.journal import Journal
+from swarm.protocol import commitment, draw
+from swarm.protocol.types import (
+    MATCH,
+    UNAVAILABLE,
+    UNDELIVERED,
+    ZERO_ADDRESS,
+    BallotStatus,
+    CaseStatus,
+    Comparison,
+    Epoch,
+    JobId,
+    JobStatus,
+    SlotId,
+)
+from tests.unit.seller.test_plan import BOB, NOW, SALLY
+from tests.unit.verifier.cases import JUDY, observed, voting
+from tests.unit.verifier.world import (
+    EVIDENCE,
+    LATE_OPERATOR,
+    LATE_OWNER,
+    LEAF,
+    OPENING,
+    SEED,
+    World,
+    finding,
+    word,
+)
+from verifier import plan
+from verifier.observer import Observer
+from verifier.service import FAILED, FINDING, SEAL, Judge
+
+
+@pytest.fixture
+def journal(tmp_path):
+    kept = Journal(tmp_path / "verifier.sqlite")
+    yield kept
+    kept.close()
+
+
+def judge_of(world, journal) -> Judge:
+    account = SimpleNamespace(address=JUDY)
+    return Judge(chain=world.chain(), replayer=world, journal=journal, account=account, turns=1)
+
+
+def judged(world, journal) -> Judge:
+    """A judge that has ended its re-execution."""
+    judge = judge_of(world, journal)
+    assert isinstance(judge.tick(), plan.Replay)
+    wait_for(lambda: judge.observe().replaying is None, timeout_seconds=10, what="the replay", period_seconds=0.01)
+    return judge
+
+
+# verdicts
+
+
+def test_confirms_with_the_opening_and_its_proof(journal):
+    world = World(observed(CaseStatus.JUDGING))
+    judged(world, journal).tick()
+    assert world.calls[-1] == ("confirm", (world.item.job, OPENING, (SEED,)))
+
+
+@pytest.mark.parametrize("answer", [finding(matches=False, proof=()), word(UNAVAILABLE)])
+def test_denies_with_what_it_found(journal, answer):
+    world = World(observed(CaseStatus.JUDGING), answer)
+    judged(world, journal).tick()
+    assert world.calls[-1] == ("deny", (JobId(1), answer.verdict, EVIDENCE))
+
+
+@pytest.mark.parametrize("left, is_patient", [(121, True), (120, False)])
+def test_waits_for_a_result_until_two_segments_would_just_fit(journal, left, is_patient):
+    world = World(observed(CaseStatus.JUDGING, deadline=NOW + left))
+    judged(world, journal)
+    assert world.calls == [("replay", (2, is_patient))]
+
+
+def test_tries_again_what_was_not_there_yet(journal):
+    world = World(observed(CaseStatus.JUDGING, deadline=NOW + 600), TransientError("not there yet"))
+    judge = judged(world, journal)
+    assert not journal.items(FINDING) and not journal.items(FAILED)
+    assert judge.observe().postponed == {(JobId(1), 0): NOW + 30}
+
+
+def test_a_failure_of_its_own_is_no_verdict(journal):
+    world = World(observed(CaseStatus.JUDGING), JobFailed("out of memory"))
+    judge = judged(world, journal)
+    assert isinstance(judge.tick(), plan.Rest) and len(world.calls) == 1
+    assert journal.items(FAILED) == [("1-0", {"reason": "out of memory"})]
+
+
+def test_what_it_cannot_judge_is_logged_once(journal, caplog):
+    world = World(observed(CaseStatus.JUDGING, case={"comparison": Comparison.TOLERANCE}))
+    judge = judge_of(world, journal)
+    assert isinstance(judge.tick(), plan.Decline) and isinstance(judge.tick(), plan.Rest)
+    assert [record.getMessage() for record in caplog.records].count("not_judged") == 1
+    assert not world.calls
+
+
+# committees
+
+
+def test_seals_for_its_seat_and_round_and_reveals_the_same(journal):
+    world = World(voting(BallotStatus.SEALING))
+    judge = judged(world, journal)
+    judge.tick()
+    salt = bytes.fromhex(dict(journal.items(SEAL))["1-1"]["salt"])
+    expected = commitment.seal(JobId(1), 1, JUDY, LEAF, EVIDENCE, salt)
+    assert world.calls[-1] == ("seal", (JobId(1), 1, 0, expected))
+    world.item = voting(BallotStatus.REVEALING, sealed=0b111)
+    judge.tick()
+    assert world.calls[-1] == ("reveal", (world.item.job, 1, 0, OPENING, EVIDENCE, salt, (SEED,)))
+
+
+def test_keeps_the_salt_of_a_seal_that_did_not_arrive(journal):
+    """A seal nobody can open costs a fee; a second salt would open the wrong one."""
+    world = World(voting(BallotStatus.SEALING), refuses={"seal": TransientError("no answer")})
+    judge = judged(world, journal)
+    judge.tick()
+    before = journal.items(SEAL)
+    world.refuses.clear()
+    judge.tick()
+    assert before and journal.items(SEAL) == before and world.calls[-1][0] == "seal"
+
+
+@pytest.mark.parametrize("verdict", [MATCH, UNAVAILABLE])
+def test_votes_with_a_word_on_an_undelivered_result(journal, verdict):
+    case = {"segment": UNDELIVERED}
+    world = World(voting(BallotStatus.SEALING, case=case), word(verdict, UNDELIVERED))
+    judge = judged(world, journal)
+    assert world.calls[0][0] == "fetch"
+    judge.tick()
+    salt = bytes.fromhex(dict(journal.items(SEAL))["1-1"]["salt"])
+    assert world.calls[-1] == ("seal", (JobId(1), 1, 0, commitment.seal(JobId(1), 1, JUDY, verdict, EVIDENCE, salt)))
+    world.item = voting(BallotStatus.REVEALING, sealed=0b111, case=case)
+    judge.tick()
+    assert world.calls[-1] == ("reveal_word", (JobId(1), 1, 0, verdict, EVIDENCE, salt))
+
+
+# what anyone may do
+
+SUBMITTED = observed(job_status=JobStatus.SUBMITTED)
+MOVES = [
+    (SUBMITTED, (SEED, False), "open_audit"),
+    (SUBMITTED, (None, False), "submit"),
+    (voting(BallotStatus.DRAWING), (None, False), "submit"),
+    (voting(BallotStatus.DRAWING), (SEED, False), "draw_committee"),
+    (voting(BallotStatus.FAILED), (SEED, False), "tally"),
+    (observed(CaseStatus.APPEALABLE, deadline=NOW - 1), (SEED, False), "execute"),
+    (observed(CaseStatus.JUDGING, deadline=NOW - 1), (SEED, False), "replace_judge"),
+    (observed(CaseStatus.JUDGING, case={"judge": SlotId(0)}), (SEED, False), "volunteer"),
+]
+
+
+@pytest.mark.parametrize("item, seed, call", MOVES, ids=[f"{call}-{at}" for at, (_, _, call) in enumerate(MOVES)])
+def test_brings_a_case_to_its_next_step(journal, item, seed, call):
+    world = World(item, seed=seed)
+    judge_of(world, journal).tick()
+    assert [name for name, _ in world.calls] == [call]
+
+
+def test_brings_the_seed_of_what_is_pending(journal):
+    """The committee's epoch while one is to be drawn, else that of the job's own draw."""
+    for item, epoch in ((voting(BallotStatus.DRAWING), Epoch(10)), (SUBMITTED, Epoch(9))):
+        world = World(item, seed=(None, False))
+        judge_of(world, journal).tick()
+        assert world.calls == [("submit", (epoch, (3 * epoch, 1)))]
+
+
+def test_draws_a_committee_again_only_later(journal):
+    world = World(voting(BallotStatus.DRAWING, deadline=NOW + 1_000))
+    judge = judge_of(world, journal)
+    judge.tick()
+    assert isinstance(judge.tick(), plan.Rest) and len(world.calls) == 1
+
+
+@pytest.mark.parametrize("name", ["StaleJob", "WrongCaseStatus", "WrongBallotStatus", "CaseDeadlineRunning"])
+def test_a_faster_judge_is_no_error(journal, caplog, name):
+    world = World(voting(BallotStatus.FAILED), refuses={"tally": reverts.exceptions()[name]("somebody was faster")})
+    assert isinstance(judge_of(world, journal).tick(), plan.Rest)
+    assert not [record for record in caplog.records if record.getMessage() == "refused"]
+
+
+def test_a_refusal_nobody_expects_is_logged_and_holds_up_nothing(journal, caplog):
+    world = World(voting(BallotStatus.FAILED), refuses={"tally": reverts.exceptions()["NotSealed"]("odd")})
+    judge = judge_of(world, journal)
+    judge.tick()
+    assert [record.getMessage() for record in caplog.records].count("refused") == 1
+    assert judge.observe().refused == {("Tally", (JobId(1), 1)): 1}
+    world.refuses.clear()
+    judge.tick()
+    assert world.calls[-1][0] == "tally" and not judge.observe().refused
+
+
+# what it sees
+
+
+def test_bars_the_keys_of_everybody_in_the_case():
+    """It volunteers neither for a party nor beside a judge who was late, whichever slot it would use."""
+    world = World(observed(CaseStatus.JUDGING, case={"judge": SlotId(0)}), judges=(SlotId(2), SlotId(0)))
+    observer = Observer(world.chain(), JUDY, 1)
+    assert observer.my_slots() == {SlotId(1)}
+    (item,) = observer.observed(NOW)
+    assert item.barred == {BOB, SALLY, LATE_OWNER, LATE_OPERATOR} and item.fee == 10
+    assert ZERO_ADDRESS not in item.barred
+
+
+def test_a_seed_made_by_judges_draws_twice_as_often():
+    rate = 4_000
+    lucky = next(
+        seed
+        for number in range(100)
+        if not draw.is_drawn(seed := commitment.sha256(bytes([number])), JobId(1), SUBMITTED.job.segment_root, rate)
+        and draw.is_drawn(seed, JobId(1), SUBMITTED.job.segment_root, 2 * rate)
+    )
+    item = replace(SUBMITTED, job=replace(SUBMITTED.job, audit_bps=rate))
+    seen = [Observer(World(item, seed=(lucky, made)).chain(), JUDY, 1).observed(NOW) for made in (False, True)]
+    assert [item.drawn for (item,) in seen] == [False, True]
+
+
+def test_a_job_that_ended_is_read_no_more():
+    world = World(observed(job_status=JobStatus.SETTLED))
+    observer = Observer(world.chain(), JUDY, 1)
+    assert observer.observed(NOW) == observer.observed(NOW) == [] and world.reads == 1

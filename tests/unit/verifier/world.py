@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A chain and a replayer that only remember what they were asked."""
+
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+
+from swarm.protocol.types import MATCH, Address, Amount, Bond, Digest, Opening, Slot, SlotId
+from tests.unit.seller.test_plan import NOW
+from tests.unit.verifier.cases import JUDY, OWNER
+from verifier.replay import Finding
+from verifier.view import Observed
+
+SEED = Digest(bytes([5]) * 32)
+LEAF, EVIDENCE = Digest(bytes([7]) * 32), Digest(bytes([8]) * 32)
+OPENING = Opening(LEAF, LEAF, LEAF)
+LATE_OWNER, LATE_OPERATOR = Address("0x" + "aa" * 20), Address("0x" + "ab" * 20)
+
+
+def finding(**changes) -> Finding:
+    return replace(Finding(2, LEAF, OPENING, True, (SEED,), EVIDENCE, 1.0, 1.0), **changes)
+
+
+def word(verdict, segment=2) -> Finding:
+    return finding(segment=segment, verdict=verdict, opening=None, matches=verdict == MATCH, proof=())
+
+
+@dataclass
+class World:
+    """One job and its case. `refuses` maps a call to what it raises; `answer` is what the replayer finds, or raises."""
+
+    item: Observed
+    answer: Finding | Exception = field(default_factory=finding)
+    seed: tuple = (SEED, False)
+    judges: tuple = ()
+    calls: list = field(default_factory=list)
+    refuses: dict = field(default_factory=dict)
+    reads: int = 0
+    slots: tuple = (Slot(SlotId(1), OWNER, 1, 0, 0, JUDY, 1), Slot(SlotId(2), LATE_OWNER, 1, 0, 0, LATE_OPERATOR, 1))
+
+    def does(self, name):
+        def call(account, *arguments):
+            if name in self.refuses:
+                raise self.refuses[name]
+            self.calls.append((name, arguments))
+
+        return call
+
+    def job(self, job_id):
+        self.reads += 1
+        return self.item.job
+
+    def replay(self, job, segment, **options):
+        self.calls.append(("replay", (segment, options["is_patient"])))
+        return self._answered()
+
+    def fetch(self, job, **options):
+        self.calls.append(("fetch", (options["is_patient"],)))
+        return self._answered()
+
+    def _answered(self):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    def chain(self):
+        deeds = {
+            name: self.does(name) for name in ("confirm", "deny", "tally", "execute", "replace_judge", "volunteer")
+        }
+        votes = {name: self.does(name) for name in ("draw_committee", "seal", "reveal", "reveal_word")}
+        return SimpleNamespace(
+            client=SimpleNamespace(now=lambda: NOW),
+            bench=SimpleNamespace(
+                slots=lambda after: list(self.slots[after:]),
+                slot=lambda slot_id: self.slots[slot_id - 1],
+                bond=lambda slot_id: Bond(Amount(100), Amount(0), 0),
+            ),
+            escrow=SimpleNamespace(
+                job_count=lambda: 1,
+                job=self.job,
+                fee_for=lambda price, segments: 10,
+                open_audit=self.does("open_audit"),
+            ),
+            court=SimpleNamespace(
+                case=lambda job_id: self.item.case, judges_of=lambda job_id: list(self.judges), **deeds
+            ),
+            ballots=SimpleNamespace(reveal_seconds=lambda: 10, ballot=lambda job_id, round_: self.item.ballot, **votes),
+            beacon=SimpleNamespace(
+                seed_for=lambda epoch: self.seed,
+                time_of=lambda epoch: NOW - 100,
+                round_of=lambda epoch: 3 * epoch,
+                submit=self.does("submit"),
+            ),
+            drand=SimpleNamespace(signature=lambda round_: (round_, 1)),
+        )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads what a judge decides on: from the chain whatever may still move, and nothing twice that cannot."""
+
+from __future__ import annotations
+
+import hashlib
+
+from swarm.chain.network import Chain
+from swarm.protocol import draw
+from swarm.protocol.types import (
+    Address,
+    Ballot,
+    BallotStatus,
+    Case,
+    CaseStatus,
+    Epoch,
+    Job,
+    JobId,
+    JobStatus,
+    Slot,
+    SlotId,
+)
+from verifier.view import Hand, Observed
+
+TURN_SECONDS = 2
+_PENDING = (JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT, JobStatus.CHALLENGED)
+
+
+class Observer:
+    """The chain as one operator sees it. With `turns` judges each waits up to that many turns with common work."""
+
+    def __init__(self, chain: Chain, operator: Address, turns: int) -> None:
+        self._chain, self._operator, self._turns = chain, operator, turns
+        self._slots: dict[SlotId, Slot] = {}
+        self._final: set[JobId] = set()
+
+    def my_slots(self) -> frozenset[SlotId]:
+        """Slots this operator speaks for. Their owner and operator never change, so only new slots are read."""
+        for slot in self._chain.bench.slots(after=len(self._slots)):
+            self._slots[slot.slot_id] = slot
+        return frozenset(slot_id for slot_id, slot in self._slots.items() if slot.operator == self._operator)
+
+    def my_hands(self) -> list[Hand]:
+        """The same slots with their bonds, as they are now."""
+        bench = self._chain.bench
+        return [Hand(bench.slot(slot_id), bench.bond(slot_id)) for slot_id in sorted(self.my_slots())]
+
+    def observed(self, now: int) -> list[Observed]:
+        """Every job whose audit, challenge or settlement is pending at chain time `now`."""
+        return [self._observe(job, now) for job in self._pending_jobs()]
+
+    def turn(self, job_id: JobId) -> int:
+        """How long this judge leaves common work on a job to others, in seconds."""
+        mixed = hashlib.sha256(f"{self._operator}-{job_id}".encode()).digest()
+        return mixed[0] % self._turns * TURN_SECONDS
+
+    def _pending_jobs(self) -> list[Job]:
+        escrow = self._chain.escrow
+        pending = []
+        for number in range(1, escrow.job_count() + 1):
+            if JobId(number) in self._final:
+                continue
+            job = escrow.job(JobId(number))
+            if job.status.is_final:
+                self._final.add(job.job_id)
+            elif job.status in _PENDING:
+                pending.append(job)
+        return pending
+
+    def _observe(self, job: Job, now: int) -> Observed:
+        beacon = self._chain.beacon
+        case = self._chain.court.case(job.job_id)
+        ballot = self._ballot_of(case)
+        epoch = epoch_of(job, ballot)
+        seed, is_fallback = beacon.seed_for(epoch)
+        # A seed that judges made may be biased by one of them, so it draws twice as often.
+        rate = job.audit_bps * (2 if is_fallback else 1)
+        drawn = seed is not None and draw.is_drawn(seed, job.job_id, job.segment_root, rate)
+        lacks_judge = case.status is CaseStatus.JUDGING and not case.judge
+        return Observed(
+            job=job,
+            case=case,
+            # Each judge waits for its turn: the first to bring a seed pays the gas, the others find it there.
+            seed_due=seed is None and now >= beacon.time_of(epoch) + self.turn(job.job_id),
+            seed_known=seed is not None,
+            drawn=drawn and job.status is JobStatus.SUBMITTED,
+            ballot=ballot,
+            fee=self._chain.escrow.fee_for(job.price, job.segments) if lacks_judge else 0,
+            barred=self._barred(job) if lacks_judge else frozenset(),
+        )
+
+    def _ballot_of(self, case: Case) -> Ballot | None:
+        is_voting = case.status is CaseStatus.VOTING
+        return self._chain.ballots.ballot(case.job_id, case.round) if is_voting else None
+
+    def _barred(self, job: Job) -> frozenset[Address]:
+        """Keys of the parties and of everybody who was drawn for the case before."""
+        late = [self._slots[slot_id] for slot_id in self._chain.court.judges_of(job.job_id) if slot_id in self._slots]
+        return frozenset({job.buyer, job.seller} | {key for slot in late for key in (slot.owner, slot.operator)})
+
+
+def epoch_of(job: Job, ballot: Ballot | None) -> Epoch:
+    """Whose seed decides what is pending: the committee, or whether the job is audited."""
+    return ballot.epoch if ballot and ballot.status is BallotStatus.DRAWING else job.epoch
