@@ -104,6 +104,16 @@ def test_reveals_once_all_have_sealed_and_not_too_late():
     assert plan.decide(view(late, replayed=VOTED, sealed=VOTED)) == plan.Tally(late)
 
 
+def test_does_not_reveal_once_the_time_after_an_unfinished_sealing_is_over():
+    item = voting(BallotStatus.SEALING, sealed=1, deadline=NOW - 11)
+    assert plan.decide(view(item, replayed=VOTED, sealed=VOTED, reveal_seconds=10)) == plan.Tally(item)
+
+
+def test_does_not_reveal_twice_or_what_never_arrived():
+    assert rests(view(voting(BallotStatus.REVEALING, sealed=ALL, revealed=1), replayed=VOTED, sealed=VOTED))
+    assert rests(view(voting(BallotStatus.REVEALING, sealed=0b110), replayed=VOTED, sealed=VOTED))
+
+
 def test_does_not_reveal_what_another_process_sealed():
     assert rests(view(voting(BallotStatus.REVEALING, sealed=ALL), replayed=VOTED))
 
