@@ -2,8 +2,13 @@
 """A chain and a replayer that only remember what they were asked."""
 
 from dataclasses import dataclass, field, replace
+from inspect import signature
 from types import SimpleNamespace
 
+from swarm.chain.ballots import Ballots
+from swarm.chain.beacon import Beacon
+from swarm.chain.court import Court
+from swarm.chain.escrow import Escrow
 from swarm.protocol.types import MATCH, Address, Amount, Bond, Digest, Opening, Slot, SlotId
 from tests.unit.seller.test_plan import NOW
 from tests.unit.verifier.cases import JUDY, OWNER
@@ -37,8 +42,11 @@ class World:
     reads: int = 0
     slots: tuple = (Slot(SlotId(1), OWNER, 1, 0, 0, JUDY, 1), Slot(SlotId(2), LATE_OWNER, 1, 0, 0, LATE_OPERATOR, 1))
 
-    def does(self, name):
+    def does(self, wrapper, name):
+        """A method of `wrapper` that only remembers; its arguments must be such as the real one takes."""
+
         def call(account, *arguments):
+            signature(getattr(wrapper, name)).bind(None, account, *arguments)
             if name in self.refuses:
                 raise self.refuses[name]
             self.calls.append((name, arguments))
@@ -63,10 +71,9 @@ class World:
         return self.answer
 
     def chain(self):
-        deeds = {
-            name: self.does(name) for name in ("confirm", "deny", "tally", "execute", "replace_judge", "volunteer")
-        }
-        votes = {name: self.does(name) for name in ("draw_committee", "seal", "reveal", "reveal_word")}
+        verdicts = ("confirm", "deny", "tally", "execute", "replace_judge", "volunteer")
+        deeds = {name: self.does(Court, name) for name in verdicts}
+        votes = {name: self.does(Ballots, name) for name in ("draw_committee", "seal", "reveal", "reveal_word")}
         return SimpleNamespace(
             client=SimpleNamespace(now=lambda: NOW),
             bench=SimpleNamespace(
@@ -78,7 +85,7 @@ class World:
                 job_count=lambda: 1,
                 job=self.job,
                 fee_for=lambda price, segments: 10,
-                open_audit=self.does("open_audit"),
+                open_audit=self.does(Escrow, "open_audit"),
             ),
             court=SimpleNamespace(
                 case=lambda job_id: self.item.case, judges_of=lambda job_id: list(self.judges), **deeds
@@ -88,7 +95,7 @@ class World:
                 seed_for=lambda epoch: self.seed,
                 time_of=lambda epoch: NOW - 100,
                 round_of=lambda epoch: 3 * epoch,
-                submit=self.does("submit"),
+                submit=self.does(Beacon, "submit"),
             ),
             drand=SimpleNamespace(signature=lambda round_: (round_, 1)),
         )
