@@ -151,8 +151,8 @@ contract AuditCourt is Execution {
 
         emit Confirmed(jobId, judge, evidenceCid);
 
-        bench.dismiss(judge, _feeOf(job));
-        _rule(jobId, case_, job, Ruling.Confirmed, _only(bench.ownerOf(judge)), 0);
+        address owner = bench.dismiss(judge, _feeOf(job));
+        _rule(jobId, case_, job, Ruling.Confirmed, _only(owner), 0);
     }
 
     function _drawJudge(JobId jobId, Case storage case_, Job calldata job, uint16 hardwareClass, bytes32 seed)
@@ -261,8 +261,8 @@ contract AuditCourt is Execution {
             require(case_.status == CaseStatus.Voting && case_.answersDraw && case_.instance == 1, NotACanary());
             _requireBeforeSeed(jobId, case_);
             ballots.cancel(jobId, case_.round);
-            if (deniedVerdictOf[jobId] == MISMATCH) right = _only(bench.ownerOf(case_.judge));
-            bench.dismiss(case_.judge, _feeOf(job));
+            address owner = bench.dismiss(case_.judge, _feeOf(job));
+            if (deniedVerdictOf[jobId] == MISMATCH) right = _only(owner);
         }
         _rule(jobId, case_, job, Ruling.Canary, right, penalty);
     }

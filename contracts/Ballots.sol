@@ -11,7 +11,9 @@ import {Comparison, Job, Terms} from "./interfaces/Job.sol";
 import {BallotParameters} from "./interfaces/Parameters.sol";
 import {JobId, SlotId} from "./interfaces/Types.sol";
 import {Commitment} from "./libraries/Commitment.sol";
+import {Epochs} from "./libraries/Epochs.sol";
 import {WRONG_FEES} from "./libraries/Fees.sol";
+import {StateHash} from "./libraries/StateHash.sol";
 import {MATCH, UNDELIVERED, Verdict} from "./libraries/Verdict.sol";
 import {Windows} from "./libraries/Windows.sol";
 
@@ -29,6 +31,8 @@ contract Ballots is IBallots, ReentrancyGuardTransient {
     uint40 private immutable _revealSeconds;
     uint40 private immutable _drawWindow;
     uint40 private immutable _seedDelay;
+    uint64 private immutable _genesis;
+    uint64 private immutable _epochSeconds;
 
     mapping(JobId jobId => mapping(uint8 round => Ballot)) private _ballots;
     mapping(JobId jobId => mapping(uint8 round => SlotId[MAX_SEATS])) private _committees;
@@ -55,6 +59,8 @@ contract Ballots is IBallots, ReentrancyGuardTransient {
         _revealSeconds = parameters_.revealSeconds;
         _drawWindow = parameters_.drawWindow;
         _seedDelay = parameters_.seedDelay;
+        _genesis = beacon_.genesis();
+        _epochSeconds = beacon_.roundsPerEpoch() * beacon_.period();
     }
 
     /* THE COURT'S */
@@ -68,7 +74,7 @@ contract Ballots is IBallots, ReentrancyGuardTransient {
         uint8 seats,
         bool mayBeShort
     ) external onlyCourt returns (Epoch epoch) {
-        epoch = beacon.epochAt(_now() + _seedDelay);
+        epoch = Epochs.firstFrom(_now() + _seedDelay, _genesis, _epochSeconds);
         _ballots[jobId][round] = Ballot({
             status: BallotStatus.Drawing,
             comparison: comparison,
@@ -80,7 +86,7 @@ contract Ballots is IBallots, ReentrancyGuardTransient {
             provedSeats: 0,
             mayBeShort: mayBeShort,
             since: _now(),
-            deadline: uint40(beacon.timeOf(epoch)) + _drawWindow,
+            deadline: Epochs.timeOf(epoch, _genesis, _epochSeconds) + _drawWindow,
             epoch: epoch
         });
 
@@ -132,8 +138,7 @@ contract Ballots is IBallots, ReentrancyGuardTransient {
             } else if (winner != 0 && verdicts[seat] != winner) {
                 penalties += bench.penalise(jobId, members[seat], fee, WRONG_FEES * fee, false);
             } else {
-                found[count++] = bench.ownerOf(members[seat]);
-                bench.dismiss(members[seat], fee);
+                found[count++] = bench.dismiss(members[seat], fee);
             }
         }
         right = new address[](count);
@@ -151,7 +156,7 @@ contract Ballots is IBallots, ReentrancyGuardTransient {
         _requireStatus(ballot, BallotStatus.Drawing);
         require(seed != 0 || isOver, SeedNotKnown(ballot.epoch));
         auditable.requireCurrent(jobId, job);
-        require(job.termsHash == keccak256(abi.encode(terms)), StaleDocket());
+        require(job.termsHash == StateHash.ofCalled(terms), StaleDocket());
 
         uint256 fee = auditable.feeFor(job.price, job.segments);
         if (seed != 0) _fill(jobId, round, ballot, _walkFor(jobId, round, job, terms.hardwareClass, seed, fee));
@@ -246,10 +251,12 @@ contract Ballots is IBallots, ReentrancyGuardTransient {
     ) external {
         uint16 segment = _ballots[jobId][round].segment;
         _requireOpening(_ballots[jobId][round].comparison, segment);
-        auditable.requireCurrent(jobId, job);
-
         bytes32 leaf = _leafOf(jobId, segment, opening);
-        if (_isSellers(leaf, segment, job, proof)) _ballots[jobId][round].provedSeats |= _bit(seat);
+        // A conviction asks nothing of the job: it may be left empty.
+        bool acquits = proof.length > 0 || leaf == job.segmentRoot;
+        if (acquits) auditable.requireCurrent(jobId, job);
+
+        if (acquits && _isSellers(leaf, segment, job, proof)) _ballots[jobId][round].provedSeats |= _bit(seat);
         _reveal(jobId, round, seat, leaf, envelope);
     }
 
@@ -390,7 +397,7 @@ contract Ballots is IBallots, ReentrancyGuardTransient {
 
     /// @inheritdoc IBallots
     function drawHorizon() external view returns (uint64) {
-        return _seedDelay + beacon.roundsPerEpoch() * beacon.period() + _drawWindow;
+        return _seedDelay + _epochSeconds + _drawWindow;
     }
 
     /// @inheritdoc IBallots

@@ -6,6 +6,7 @@ import {SeedFallback} from "./SeedFallback.sol";
 import {Epoch, IBeacon} from "./interfaces/IBeacon.sol";
 import {IJudgeBench} from "./interfaces/IJudgeBench.sol";
 import {FallbackParameters} from "./interfaces/Parameters.sol";
+import {Epochs} from "./libraries/Epochs.sol";
 
 /// @title Public randomness: one verified drand round per epoch.
 /// @dev The curve is BLS.sol's; this contract only knows rounds, and pairs with the gas it chooses.
@@ -98,11 +99,7 @@ contract Beacon is IBeacon, SeedFallback {
 
     /// @inheritdoc IBeacon
     function epochAt(uint64 time) external view returns (Epoch) {
-        if (time <= genesis) return Epoch.wrap(0);
-        uint64 span = roundsPerEpoch * period;
-        uint64 epoch = (time - genesis + span - 1) / span;
-        assert(epoch <= type(uint32).max);
-        return Epoch.wrap(uint32(epoch));
+        return Epochs.firstFrom(time, genesis, roundsPerEpoch * period);
     }
 
     /// @inheritdoc IBeacon
@@ -112,7 +109,7 @@ contract Beacon is IBeacon, SeedFallback {
 
     /// @inheritdoc IBeacon
     function timeOf(Epoch epoch) public view returns (uint64) {
-        return genesis + Epoch.unwrap(epoch) * roundsPerEpoch * period;
+        return Epochs.timeOf(epoch, genesis, roundsPerEpoch * period);
     }
 
     /// @inheritdoc IBeacon

@@ -11,6 +11,7 @@ import {Comparison, Job, Terms} from "./interfaces/Job.sol";
 import {CourtParameters} from "./interfaces/Parameters.sol";
 import {JobId, SlotId} from "./interfaces/Types.sol";
 import {WRONG_FEES} from "./libraries/Fees.sol";
+import {StateHash} from "./libraries/StateHash.sol";
 import {Windows} from "./libraries/Windows.sol";
 
 /// @title The court's files: what is stored of a case, and what every part of the court needs to read it.
@@ -97,7 +98,7 @@ abstract contract CaseFile is IAuditCourt, ReentrancyGuardTransient {
     /// @dev `job` is its present state and `terms` are its terms.
     function _requireTerms(JobId jobId, Job calldata job, Terms calldata terms) internal view {
         _auditable.requireCurrent(jobId, job);
-        require(job.termsHash == keccak256(abi.encode(terms)), TermsDiffer());
+        require(job.termsHash == StateHash.ofCalled(terms), TermsDiffer());
     }
 
     function _feeOf(Job calldata job) internal view returns (uint256) {

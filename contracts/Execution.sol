@@ -107,9 +107,9 @@ abstract contract Execution is CaseFile {
             outcome.penalties += bench.penalise(jobId, judge, draft.fee, loss, couldNotFetch);
             return;
         }
-        bench.dismiss(judge, draft.fee);
+        address owner = bench.dismiss(judge, draft.fee);
         outcome.firstIsRight = outcome.ruling == Ruling.Void || verdict == draft.winner;
-        if (outcome.firstIsRight) outcome.right[draft.right++] = bench.ownerOf(judge);
+        if (outcome.firstIsRight) outcome.right[draft.right++] = owner;
     }
 
     /// @dev Challengers who were wrong lose their bonds, or of them the fees of three judges where the result only came late; those who were right share in what is taken. A judge whose word for this

@@ -17,7 +17,9 @@ import {JobId} from "./interfaces/Types.sol";
 import {BPS, Bps} from "./libraries/Bps.sol";
 import {Commitment} from "./libraries/Commitment.sol";
 import {Draw} from "./libraries/Draw.sol";
+import {Epochs} from "./libraries/Epochs.sol";
 import {Fees} from "./libraries/Fees.sol";
+import {StateHash} from "./libraries/StateHash.sol";
 
 /// @title Buyers' payments and the life of a job. What rulings do with the money is in `Rulings`, the till is `Treasury`.
 /// @dev Invariant: the escrow's tokens = Σ held by live jobs + pool + burnable + credits + bonds.
@@ -44,6 +46,8 @@ contract JobEscrow is Rulings {
     IAuditCourt public immutable court;
     uint96 private immutable _minPrice;
     uint40 private immutable _seedDelay;
+    uint64 private immutable _genesis;
+    uint64 private immutable _epochSeconds;
     uint24 private immutable _maxRunSeconds;
     uint24 private immutable _maxSegmentSeconds;
     uint16 private immutable _maxSegments;
@@ -69,6 +73,8 @@ contract JobEscrow is Rulings {
         (beacon, bench, court) = (others.beacon, others.bench, others.court);
         _minPrice = parameters_.minPrice;
         _seedDelay = parameters_.seedDelay;
+        _genesis = others.beacon.genesis();
+        _epochSeconds = others.beacon.roundsPerEpoch() * others.beacon.period();
         _maxRunSeconds = parameters_.maxRunSeconds;
         _maxSegmentSeconds = parameters_.maxSegmentSeconds;
         _maxSegments = parameters_.maxSegments;
@@ -77,7 +83,7 @@ contract JobEscrow is Rulings {
     /* POSTING */
 
     /// @inheritdoc IJobEscrow
-    function post(Terms calldata terms) external nonReentrant returns (JobId jobId) {
+    function post(Terms memory terms) external nonReentrant returns (JobId jobId) {
         _requireValid(terms);
         uint256 held = escrowFor(terms.maxPrice, terms.segments, terms.parts);
 
@@ -87,17 +93,16 @@ contract JobEscrow is Rulings {
     }
 
     /// @inheritdoc IJobEscrow
-    function postMany(Terms calldata terms, bytes32[] calldata specCids) external nonReentrant returns (JobId first) {
+    function postMany(Terms memory terms, bytes32[] calldata specCids) external nonReentrant returns (JobId first) {
         _requireValid(terms);
         require(specCids.length > 0, NothingPosted());
-        Terms memory each = terms;
         uint256 held = escrowFor(terms.maxPrice, terms.segments, terms.parts);
         first = JobId.wrap(jobCount + 1);
 
         for (uint256 i; i < specCids.length; ++i) {
             require(specCids[i] != 0, EmptyCid());
-            each.specCid = specCids[i];
-            _open(each, msg.sender, uint96(held));
+            terms.specCid = specCids[i];
+            _open(terms, msg.sender, uint96(held));
         }
 
         _collect(msg.sender, held * specCids.length);
@@ -118,7 +123,7 @@ contract JobEscrow is Rulings {
     function _open(Terms memory terms, address buyer, uint96 held) private returns (JobId jobId) {
         Job memory job;
         jobId = JobId.wrap(++jobCount);
-        (job.termsHash, job.buyer, job.status) = (_hashOf(terms), buyer, JobStatus.Open);
+        (job.termsHash, job.buyer, job.status) = (StateHash.ofTerms(terms), buyer, JobStatus.Open);
         (job.segments, job.held) = (terms.segments, held);
         job.openUntil = _now() + terms.openSeconds;
         job.deadline = job.openUntil;
@@ -223,7 +228,7 @@ contract JobEscrow is Rulings {
     /* SUBMISSION */
 
     /// @inheritdoc IJobEscrow
-    function submit(JobId jobId, Job memory job, bytes32 resultCid, bytes32 segmentRoot) external nonReentrant {
+    function submit(JobId jobId, Job memory job, bytes32 resultCid, bytes32 segmentRoot) external {
         _requireRunning(jobId, job);
 
         _submit(jobId, job, resultCid, segmentRoot);
@@ -276,7 +281,7 @@ contract JobEscrow is Rulings {
     }
 
     function _submit(JobId jobId, Job memory job, bytes32 resultCid, bytes32 segmentRoot) private {
-        Epoch epoch = beacon.epochAt(_now() + _seedDelay);
+        Epoch epoch = Epochs.firstFrom(_now() + _seedDelay, _genesis, _epochSeconds);
 
         require(resultCid != 0, EmptyCid());
         require(segmentRoot != 0, EmptyRoot());
@@ -390,8 +395,7 @@ contract JobEscrow is Rulings {
 
         uint256 fee = uint256(job.price).bpsUp(FEE_BPS);
         uint256 returned = _closeLevy(job, 0);
-        _addToBurn(fee / 2);
-        _addToPool(fee - fee / 2);
+        _addReserves(fee - fee / 2, fee / 2);
         _end(jobId, job, JobStatus.Settled);
 
         emit JobSettled(jobId, job.seller, job.price - fee, fee, returned);
@@ -404,7 +408,7 @@ contract JobEscrow is Rulings {
     /* STATE */
 
     function _store(JobId jobId, Job memory job) internal override {
-        stateOf[jobId] = keccak256(abi.encode(job));
+        stateOf[jobId] = StateHash.ofJob(job);
     }
 
     /// @return held What the job still held.
@@ -414,12 +418,8 @@ contract JobEscrow is Rulings {
         _store(jobId, job);
     }
 
-    function _hashOf(Terms memory terms) private pure returns (bytes32) {
-        return keccak256(abi.encode(terms));
-    }
-
     function _requireCurrent(JobId jobId, Job memory job) private view {
-        require(stateOf[jobId] == keccak256(abi.encode(job)), StaleJob(jobId));
+        require(stateOf[jobId] == StateHash.ofJob(job), StaleJob(jobId));
     }
 
     function _requireState(JobId jobId, Job memory job, JobStatus expected) private view {
@@ -428,7 +428,7 @@ contract JobEscrow is Rulings {
     }
 
     function _requireTerms(Job memory job, Terms calldata terms) private pure {
-        require(job.termsHash == _hashOf(terms), StaleTerms());
+        require(job.termsHash == StateHash.ofCalled(terms), StaleTerms());
     }
 
     /// @dev The seller's move, in time.

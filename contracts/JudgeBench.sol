@@ -30,6 +30,12 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         mapping(address owner => uint32 slots) activeSlots;
     }
 
+    /// @dev The keys of everybody who has a part in a case: `list` is filled up to `count`.
+    struct Keys {
+        address[] list;
+        uint256 count;
+    }
+
     IStakeVault public immutable vault;
     /// @inheritdoc IJudgeBench
     address public immutable court;
@@ -152,13 +158,13 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         // The bench as it was when the round began: who joins or leaves later moves no draw.
         uint256 count = bench.lengths.upperLookupRecent(walk.since);
         uint256 end = walk.probe + MAX_PROBES;
+        Keys memory keys = _keysOf(walk, taken);
         SlotId[] memory drawn = new SlotId[](walk.wanted);
         uint256 filled;
         for (probe = walk.probe; filled < walk.wanted && probe < end && count > 0; ++probe) {
             SlotId candidate = bench.slots[Draw.position(walk.seed, walk.jobId, walk.round, probe, count)];
-            if (!_isEligible(candidate, walk) || _isTaken(candidate, taken, drawn, filled)) continue;
+            if (!_tryAssign(candidate, walk, keys)) continue;
             drawn[filled++] = candidate;
-            _assign(candidate, walk.fee);
         }
         found = new SlotId[](filled);
         for (uint256 i; i < filled; ++i) found[i] = drawn[i];
@@ -167,57 +173,55 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     /// @inheritdoc IJudgeBench
     function enlist(SlotId slotId, Walk calldata walk, SlotId[] calldata taken) external onlyCourt {
         bool isOfClass = _slots[slotId].hardwareClass == walk.hardwareClass;
-        bool isEligible = isOfClass && _isEligible(slotId, walk) && !_isTaken(slotId, taken, new SlotId[](0), 0);
-        require(isEligible, SlotNotEligible(slotId));
-
-        _assign(slotId, walk.fee);
+        require(isOfClass && _tryAssign(slotId, walk, _keysOf(walk, taken)), SlotNotEligible(slotId));
     }
 
-    function _isEligible(SlotId slotId, Walk calldata walk) private view returns (bool) {
+    /// @dev Assigns the slot if it was active, has a free hand and enough unreserved bond, and shares no key with anybody of the case.
+    function _tryAssign(SlotId slotId, Walk calldata walk, Keys memory keys) private returns (bool) {
         Slot storage slot = _slots[slotId];
-        bool wasActive = slot.owner != address(0) && slot.activeFrom <= walk.since
-            && (slot.activeUntil == 0 || slot.activeUntil > walk.since);
-        if (!wasActive || !_canCarry(slotId, walk.fee)) return false;
-        return !_sharesKey(slot, walk.buyer, walk.buyer) && !_sharesKey(slot, walk.seller, walk.seller);
-    }
-
-    /// @dev Whether the slot has a free hand and enough of its bond unreserved.
-    function _canCarry(SlotId slotId, uint256 fee) private view returns (bool) {
+        (address owner, uint40 activeUntil) = (slot.owner, slot.activeUntil);
+        bool wasActive = owner != address(0) && slot.activeFrom <= walk.since
+            && (activeUntil == 0 || activeUntil > walk.since);
+        if (!wasActive) return false;
+        address operator = slot.operator;
+        if (_has(keys, owner) || _has(keys, operator)) return false;
         Bond memory bond = _bonds[slotId];
-        return bond.cases < MAX_CASES && bond.left - bond.reserved >= WRONG_FEES * fee;
+        uint256 reserve = WRONG_FEES * walk.fee;
+        if (bond.cases >= MAX_CASES || bond.left - bond.reserved < reserve) return false;
+
+        _bonds[slotId] = Bond(bond.left, bond.reserved + uint120(reserve), bond.cases + 1);
+        _add(keys, owner, operator);
+        return true;
     }
 
-    /// @dev Whether the slot belongs to, or is operated by, somebody already drawn for this case.
-    function _isTaken(SlotId slotId, SlotId[] calldata taken, SlotId[] memory drawn, uint256 filled)
-        private
-        view
-        returns (bool)
-    {
-        Slot storage slot = _slots[slotId];
+    /// @dev Keys of the parties and of everybody drawn for the case so far, with room for those this walk will find.
+    function _keysOf(Walk calldata walk, SlotId[] calldata taken) private view returns (Keys memory keys) {
+        keys.list = new address[](2 * (1 + taken.length + walk.wanted + 1));
+        _add(keys, walk.buyer, walk.seller);
         for (uint256 i; i < taken.length; ++i) {
-            if (_sharesSlot(slot, taken[i])) return true;
+            if (SlotId.unwrap(taken[i]) != 0) _add(keys, _slots[taken[i]].owner, _slots[taken[i]].operator);
         }
-        for (uint256 i; i < filled; ++i) {
-            if (_sharesSlot(slot, drawn[i])) return true;
+    }
+
+    function _add(Keys memory keys, address one, address other) private pure {
+        keys.list[keys.count++] = one;
+        if (other != one) keys.list[keys.count++] = other;
+    }
+
+    function _has(Keys memory keys, address key) private pure returns (bool) {
+        for (uint256 i; i < keys.count; ++i) {
+            if (keys.list[i] == key) return true;
         }
         return false;
-    }
-
-    function _sharesSlot(Slot storage slot, SlotId drawn) private view returns (bool) {
-        return SlotId.unwrap(drawn) != 0 && _sharesKey(slot, _slots[drawn].owner, _slots[drawn].operator);
-    }
-
-    function _sharesKey(Slot storage slot, address owner, address operator) private view returns (bool) {
-        return slot.owner == owner || slot.owner == operator || slot.operator == owner || slot.operator == operator;
     }
 
     /* BONDS */
 
     /// @inheritdoc IJudgeBench
-    function dismiss(SlotId slotId, uint256 fee) public onlyCourt {
-        Bond storage bond = _bonds[slotId];
-        bond.cases -= 1;
-        bond.reserved -= uint120(WRONG_FEES * fee);
+    function dismiss(SlotId slotId, uint256 fee) public onlyCourt returns (address owner) {
+        Bond memory bond = _bonds[slotId];
+        _bonds[slotId] = Bond(bond.left, bond.reserved - uint120(WRONG_FEES * fee), bond.cases - 1);
+        owner = _slots[slotId].owner;
     }
 
     /// @inheritdoc IJudgeBench
@@ -246,12 +250,6 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         if (slot.owner != address(0) && slot.activeUntil == 0) _retire(slotId, slot);
 
         if (taken > 0) _take(jobId, slotId, taken);
-    }
-
-    function _assign(SlotId slotId, uint256 fee) private {
-        Bond storage bond = _bonds[slotId];
-        bond.cases += 1;
-        bond.reserved += uint120(WRONG_FEES * fee);
     }
 
     function _take(JobId jobId, SlotId slotId, uint256 amount) private {

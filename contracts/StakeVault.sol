@@ -139,15 +139,11 @@ contract StakeVault is IStakeVault, ReentrancyGuardTransient {
 
         _accounts[account].locked += uint128(amount);
         lock_.amount += uint128(amount);
-
-        emit Locked(account, msg.sender, amount);
     }
 
     /// @inheritdoc IStakeVault
     function unlock(address account, uint256 amount) external {
         _release(account, amount);
-
-        emit Unlocked(account, msg.sender, amount);
     }
 
     /// @inheritdoc IStakeVault

@@ -93,8 +93,14 @@ abstract contract Treasury is IJobEscrow, ReentrancyGuardTransient {
         _reserves.burnable += uint128(amount);
     }
 
+    function _addReserves(uint256 toPool, uint256 toBurn) internal {
+        Reserves memory reserves = _reserves;
+        _reserves = Reserves(reserves.pool + uint128(toPool), reserves.burnable + uint128(toBurn));
+    }
+
     /// @return taken As much of `wanted` as the pool has.
     function _takeFromPool(uint256 wanted) internal returns (uint256 taken) {
+        if (wanted == 0) return 0;
         taken = Math.min(wanted, _reserves.pool);
         _reserves.pool -= uint128(taken);
     }

@@ -73,7 +73,7 @@ interface IJudgeBench {
     function enlist(SlotId slotId, Walk calldata walk, SlotId[] calldata taken) external;
 
     /// @notice Ends an assignment without loss.
-    function dismiss(SlotId slotId, uint256 fee) external;
+    function dismiss(SlotId slotId, uint256 fee) external returns (address owner);
 
     /// @notice Ends an assignment and sends `amount` of the bond to the escrow; a late judge also gets a strike.
     function penalise(JobId jobId, SlotId slotId, uint256 fee, uint256 amount, bool isLate) external returns (uint256);

@@ -25,8 +25,6 @@ interface IStakeVault {
     event Withdrawn(address indexed account, UnbondId indexed id, uint256 amount, address to);
     event SlasherAuthorised(address indexed account, address indexed slasher);
     event SlasherRevoked(address indexed account, address indexed slasher);
-    event Locked(address indexed account, address indexed slasher, uint256 amount);
-    event Unlocked(address indexed account, address indexed slasher, uint256 amount);
     event KeysSet(address indexed account, address operator, address payout);
     event Slashed(address indexed account, address indexed slasher, uint256 amount, address to);
 
@@ -70,6 +68,7 @@ interface IStakeVault {
     /// @notice Withdraws the authorisation; possible only while `slasher` has nothing of the caller's locked.
     function revoke(address slasher) external;
 
+    /// @dev Locks and unlocks are part of a slasher's own transitions, whose events tell of them.
     /// @notice Locks `amount` of the free stake of `account` for the calling slasher.
     function lock(address account, uint256 amount) external;
 
