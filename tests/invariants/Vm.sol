@@ -5,6 +5,7 @@ pragma solidity ^0.8.37;
 /// @dev npm has no official forge-std; a whole copy of it would be more than these lines.
 interface Vm {
     function prank(address sender) external;
+    function assume(bool condition) external pure;
     function warp(uint256 time) external;
     function sign(uint256 key, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function addr(uint256 key) external pure returns (address);

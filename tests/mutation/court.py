@@ -205,8 +205,8 @@ EXECUTION = faults_of(
     (
         "a wrong challenger gets its bond back",
         "amount",
-        "if (outcome.ruling == Ruling.Acquitted) outcome.forfeited += bond;\n            else _giveBack",
-        "_giveBack",
+        "outcome.ruling != Ruling.Acquitted ? 0 : outcome.harmedSeller ? bond : seatsOf(1) * draft.fee;",
+        "0 * seatsOf(1) * draft.fee;",
         "",
     ),
     (

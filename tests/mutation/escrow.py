@@ -156,8 +156,8 @@ ESCROW = faults_of(
     (
         "the fee is burned and pooled",
         "amount",
-        "_addToBurn(fee / 2);",
-        "_addToBurn(fee);",
+        "_addReserves(fee - fee / 2, fee / 2);",
+        "_addReserves(fee - fee / 2, fee);",
         "settle",
     ),
     (
@@ -170,7 +170,7 @@ ESCROW = faults_of(
     (
         "any state of a job",
         "binding",
-        "require(stateOf[jobId] == keccak256(abi.encode(job)), StaleJob(jobId));",
+        "require(stateOf[jobId] == StateHash.ofJob(job), StaleJob(jobId));",
         "",
         "",
     ),

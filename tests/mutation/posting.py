@@ -23,7 +23,7 @@ ESCROW = faults_of(
     (
         "postMany posts one spec",
         "state",
-        "each.specCid = specCids[i];",
+        "terms.specCid = specCids[i];",
         "",
         "",
     ),
@@ -149,8 +149,8 @@ ESCROW = faults_of(
     (
         "the deciding round is known",
         "chance",
-        "beacon.epochAt(_now() + _seedDelay);",
-        "beacon.epochAt(_now());",
+        "Epochs.firstFrom(_now() + _seedDelay, _genesis, _epochSeconds);",
+        "Epochs.firstFrom(_now(), _genesis, _epochSeconds);",
         "submit draws",
     ),
     (

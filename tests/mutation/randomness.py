@@ -35,13 +35,6 @@ BEACON = faults_of(
         "beacon",
     ),
     (
-        "the round before the delay",
-        "chance",
-        "(time - genesis + span - 1) / span;",
-        "(time - genesis) / span;",
-        "beacon draws",
-    ),
-    (
         "a malformed point burns all gas",
         "guard",
         "PAIRING.staticcall{gas: PAIRING_GAS}(points)",
@@ -210,4 +203,35 @@ WINDOWS = faults_of(
     ),
 )
 
-RANDOMNESS_FAULTS: tuple[Fault, ...] = (*BEACON, *FALLBACK, *COMMITMENT, *DRAW, *WINDOWS)
+EPOCHS = faults_of(
+    "epochs",
+    "contracts/libraries/Epochs.sol",
+    (
+        "the round before the delay",
+        "chance",
+        "(time - genesis + span - 1) / span;",
+        "(time - genesis) / span;",
+        "beacon draws",
+    ),
+)
+
+STATE_HASH = faults_of(
+    "state_hash",
+    "contracts/libraries/StateHash.sol",
+    (
+        "the last field is not bound",
+        "binding",
+        "JOB_BYTES = 15 * 32;",
+        "JOB_BYTES = 14 * 32;",
+        "",
+    ),
+    (
+        "the named seller is not bound",
+        "binding",
+        "TERMS_BYTES = 15 * 32;",
+        "TERMS_BYTES = 14 * 32;",
+        "",
+    ),
+)
+
+RANDOMNESS_FAULTS: tuple[Fault, ...] = (*BEACON, *FALLBACK, *COMMITMENT, *DRAW, *WINDOWS, *EPOCHS, *STATE_HASH)
