@@ -35,13 +35,14 @@ def entries(kind: str) -> dict[str, dict]:
     for contract in CONTRACTS:
         for entry in abi(contract):
             if entry["type"] == kind:
-                types = ",".join(_canonical(item) for item in entry["inputs"])
+                types = ",".join(canonical(item) for item in entry["inputs"])
                 found[f"{entry['name']}({types})"] = entry
     return found
 
 
-def _canonical(item: dict) -> str:
+def canonical(item: dict) -> str:
+    """The type of an argument as a signature writes it; a struct as its parts in parentheses."""
     if not item["type"].startswith("tuple"):
         return item["type"]
-    inner = ",".join(_canonical(part) for part in item["components"])
+    inner = ",".join(canonical(part) for part in item["components"])
     return f"({inner}){item['type'][5:]}"
