@@ -179,7 +179,7 @@ def main() -> None:
     parser.add_argument(
         "--cost-bps", type=int, help="cost of computing in bps of the price; default: 5000 to 8000 at random"
     )
-    parser.add_argument("--rules", choices=RULES, default="challenge", help="version of the protocol")
+    parser.add_argument("--rules", choices=RULES, default="protocol", help="version of the protocol")
     parser.add_argument("--json", type=Path, help="also write everything to this file")
     arguments = parser.parse_args()
     market = Market(arguments.jobs, arguments.seed, arguments.cost_bps, RULES[arguments.rules])

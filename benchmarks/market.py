@@ -29,13 +29,14 @@ class Rules:
 
     challenge: bool  # buyers may challenge what was not delivered
     unavailable_fees: int  # what a judge loses who could not fetch what others could
-    late_publisher_paid: bool  # a seller who is acquitted of not delivering shares the challenger's bond
+    lost_bond_fees: int  # of the 5 F of a challenger to whom the result came late
+    late_publisher_paid: bool  # a seller who is acquitted of not delivering shares that bond
 
 
 RULES = {
-    "no-challenge": Rules(False, WRONG_FEES, True),
-    "challenge": Rules(True, 1, True),
-    "no-reward": Rules(True, 1, False),
+    "protocol": Rules(True, 1, money.COMMITTEE_SIZE, False),
+    "reward": Rules(True, 1, WRONG_FEES, True),
+    "no-challenge": Rules(False, WRONG_FEES, WRONG_FEES, True),
 }
 
 
@@ -188,8 +189,10 @@ class Play:
                 self._return_bond()
             return self._slash(right, pot, denier)
         if denier is None:
-            pot += WRONG_FEES * self.fee
-            self.totals["bonds lost"] += WRONG_FEES * self.fee
+            lost = self.place.rules.lost_bond_fees * self.fee
+            self.books.move("escrow", "buyer", WRONG_FEES * self.fee - lost)
+            pot += lost
+            self.totals["bonds lost"] += lost
             self._acquit(right, pot, self.place.rules.late_publisher_paid)
         else:
             self._acquit(right, pot + self._penalise(denier, denier_fees, "escrow"), True)

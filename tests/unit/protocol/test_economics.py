@@ -165,7 +165,7 @@ def test_a_committee_has_some_number_of_corrupt_members(corrupt):
     assert sum(number * chance for number, chance in enumerate(seats)) == 3 * corrupt
 
 
-@pytest.mark.parametrize(("rules", "pays"), [("challenge", True), ("no-reward", False)])
+@pytest.mark.parametrize(("rules", "pays"), [("reward", True), ("protocol", False)])
 def test_the_simulation_slashes_no_honest_seller_and_shows_who_gains(tmp_path, rules, pays):
     """Conservation is asserted in the program after every job. Publishing late pays as long as it is rewarded."""
     file = tmp_path / "result.json"
