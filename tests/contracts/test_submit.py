@@ -8,43 +8,61 @@ from swarm.protocol.types import JobStatus
 ROOT = b"\x0b" * 32
 
 
-def test_submit_refuses_a_job_that_does_not_run(world):
+def refuses(world, job_id: int, error: str, sender=None, result: bytes = RESULT, root: bytes = ROOT) -> tuple:
+    arguments = (*world.with_job(job_id), result, root)
+    return world.refuses(world.escrow.submit, *arguments, sender=sender or world.seller, error=error)
+
+
+def test_submit_refuses_a_job_that_is_not_as_the_caller_says(world):
     job_id = world.post()
-    world.refuses(world.escrow.submit, job_id, RESULT, ROOT, sender=world.seller, error="WrongStatus")
+    as_posted = world.with_job(job_id)
+    world.accept(job_id)
+    world.refuses(world.escrow.submit, *as_posted, RESULT, ROOT, sender=world.seller, error="StaleJob")
+
+
+def test_submit_refuses_a_job_that_does_not_run(world):
+    assert refuses(world, world.post(), "WrongStatus") == (JobStatus.RUNNING, JobStatus.OPEN)
 
 
 def test_submit_refuses_anybody_but_the_seller(world):
     job_id = world.accepted()
-    world.refuses(world.escrow.submit, job_id, RESULT, ROOT, sender=world.stranger, error="OnlySeller")
+    for sender in (world.stranger, world.buyer):
+        assert refuses(world, job_id, "OnlySeller", sender=sender) == (world.seller.address.lower(),)
 
 
 def test_submit_refuses_a_late_result(world):
     job_id = world.accepted()
-    deadline = world.job(job_id)["deadline"]
+    deadline = world.job(job_id).deadline
     world.past_deadline(job_id)
-    values = world.refuses(world.escrow.submit, job_id, RESULT, ROOT, sender=world.seller, error="TooLate")
-    assert values == (deadline, deadline + 1)
+    assert refuses(world, job_id, "TooLate") == (deadline, deadline + 1)
 
 
 def test_submit_refuses_an_empty_cid_and_an_empty_root(world):
     job_id = world.accepted()
-    world.refuses(world.escrow.submit, job_id, bytes(32), ROOT, sender=world.seller, error="EmptyCid")
-    world.refuses(world.escrow.submit, job_id, RESULT, bytes(32), sender=world.seller, error="EmptyRoot")
+    refuses(world, job_id, "EmptyCid", result=bytes(32))
+    refuses(world, job_id, "EmptyRoot", root=bytes(32))
+
+
+def test_a_result_is_submitted_in_the_last_second(world):
+    job_id = world.accepted()
+    world.rpc.next_at(world.job(job_id).deadline)
+    world.does(world.escrow.submit, *world.with_job(job_id), RESULT, ROOT, sender=world.seller)
+    assert world.status(job_id) is JobStatus.SUBMITTED
 
 
 def test_submit_fixes_an_epoch_whose_seed_nobody_knows(world):
     """Threats 13, 18: the deciding round lies at least the seed delay after the commitment."""
     job_id = world.accepted()
-    done = world.does(world.escrow.submit, job_id, RESULT, ROOT, sender=world.seller)
+    done = world.does(world.escrow.submit, *world.with_job(job_id), RESULT, ROOT, sender=world.seller)
     job, now = world.job(job_id), world.rpc.now()
-    assert job["status"] == JobStatus.SUBMITTED
-    assert world.beacon.timeOf(job["epoch"]) >= now + world.params.seed_delay
-    assert int.from_bytes(world.beacon.seedOf(job["epoch"])) == 0
-    assert job["deadline"] == now + world.params.audit_window
-    assert (bytes(job["resultCid"]), bytes(job["segmentRoot"])) == (RESULT, ROOT)
-    assert done.event("JobSubmitted")["epoch"] == job["epoch"]
+    assert job.status is JobStatus.SUBMITTED
+    assert world.beacon.timeOf(job.epoch) >= now + world.params.seed_delay
+    assert int.from_bytes(world.beacon.seedOf(job.epoch)) == 0
+    expected = {"jobId": job_id, "seller": world.seller, "resultCid": RESULT, "segmentRoot": ROOT}
+    expected |= {"epoch": job.epoch, "deadline": now + world.params.audit_window}
+    assert done.event("JobSubmitted") == expected
 
 
 def test_a_result_is_submitted_once(world):
     commitment = world.submitted()
-    world.refuses(world.escrow.submit, commitment.job_id, RESULT, ROOT, sender=world.seller, error="WrongStatus")
+    assert refuses(world, commitment.job_id, "WrongStatus") == (JobStatus.RUNNING, JobStatus.SUBMITTED)
