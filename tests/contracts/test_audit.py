@@ -6,190 +6,342 @@ from commitments import Commitment
 from world import EVIDENCE, Terms
 
 from swarm.protocol import draw
-from swarm.protocol.types import CaseStatus, JobStatus
+from swarm.protocol.types import (
+    MATCH,
+    MISMATCH,
+    UNAVAILABLE,
+    BallotStatus,
+    CaseStatus,
+    Comparison,
+    JobStatus,
+    Ruling,
+)
+
+LEAF = b"\x99" * 32
+
+
+def drawn(world) -> int:
+    """A submitted and drawn job whose seed is known."""
+    commitment = world.submitted()
+    world.bring_seed(world.job(commitment.job_id).epoch)
+    return commitment.job_id
+
+
+def confirmation(world, commitment) -> tuple:
+    """What the judge of the case confirms with."""
+    segment = world.case(commitment.job_id).segment
+    return *world.with_job(commitment.job_id), commitment.opening(segment), commitment.proof(segment)
+
+
+# isDrawn, openAudit
 
 
 def test_nothing_is_drawn_before_a_commitment_or_a_seed(world):
     job_id = world.accepted()
-    values = world.refuses(world.escrow.isDrawn, job_id, sender=world.stranger, error="WrongStatus")
+    values = world.refuses(world.escrow.isDrawn, *world.with_job(job_id), sender=world.stranger, error="WrongStatus")
     assert values == (JobStatus.SUBMITTED, JobStatus.RUNNING)
-    commitment = world.submitted()
-    world.refuses(world.escrow.isDrawn, commitment.job_id, sender=world.stranger, error="AwaitingSeed")
-    world.refuses(world.escrow.openAudit, commitment.job_id, sender=world.stranger, error="AwaitingSeed")
+    job_id = world.submitted().job_id
+    epoch = world.job(job_id).epoch
+    arguments = world.with_job(job_id)
+    assert world.refuses(world.escrow.isDrawn, *arguments, sender=world.stranger, error="AwaitingSeed") == (epoch,)
+    world.refuses(world.escrow.openAudit, *world.with_terms(job_id), sender=world.stranger, error="AwaitingSeed")
 
 
-@pytest.mark.parametrize("drawn", [True, False])
-def test_what_is_drawn_is_what_the_twin_draws(world, drawn):
+@pytest.mark.parametrize("is_drawn", [True, False])
+def test_what_is_drawn_is_what_the_twin_draws(world, is_drawn):
     """Invariant 10: it never changes once known."""
-    commitment = world.submitted(drawn=drawn)
-    world.bring_seed(world.job(commitment.job_id)["epoch"])
-    assert world.escrow.isDrawn(commitment.job_id) is drawn
+    job_id = world.submitted(drawn=is_drawn).job_id
+    world.bring_seed(world.job(job_id).epoch)
+    assert world.escrow.isDrawn(*world.with_job(job_id)) is is_drawn
     world.travel(1_000_000)
-    assert world.escrow.isDrawn(commitment.job_id) is drawn
+    assert world.escrow.isDrawn(*world.with_job(job_id)) is is_drawn
+
+
+def test_is_drawn_and_open_audit_refuse_a_job_that_is_not_as_the_caller_says(world):
+    job_id = world.accepted()
+    before = world.with_terms(job_id)
+    world.submit(job_id)
+    world.bring_seed(world.job(job_id).epoch)
+    world.refuses(world.escrow.isDrawn, *before[:2], sender=world.stranger, error="StaleJob")
+    world.refuses(world.escrow.openAudit, *before, sender=world.stranger, error="StaleJob")
+
+
+def test_open_audit_refuses_other_terms(world):
+    """Another class would be judged by others, shorter segments would leave them less time."""
+    job_id = drawn(world)
+    arguments = (*world.with_job(job_id), Terms(segment_seconds=59).values())
+    world.refuses(world.escrow.openAudit, *arguments, sender=world.stranger, error="StaleTerms")
 
 
 def test_open_audit_refuses_a_job_that_is_not_submitted(world):
     job_id = world.accepted()
-    world.refuses(world.escrow.openAudit, job_id, sender=world.stranger, error="WrongStatus")
+    arguments = world.with_terms(job_id)
+    values = world.refuses(world.escrow.openAudit, *arguments, sender=world.stranger, error="WrongStatus")
+    assert values == (JobStatus.SUBMITTED, JobStatus.RUNNING)
 
 
 def test_open_audit_refuses_a_job_that_is_not_drawn(world):
-    commitment = world.submitted(drawn=False)
-    world.bring_seed(world.job(commitment.job_id)["epoch"])
-    world.refuses(world.escrow.openAudit, commitment.job_id, sender=world.stranger, error="NotDrawn")
+    job_id = world.submitted(drawn=False).job_id
+    world.bring_seed(world.job(job_id).epoch)
+    world.refuses(world.escrow.openAudit, *world.with_terms(job_id), sender=world.stranger, error="NotDrawn")
+
+
+def test_open_audit_refuses_a_case_that_is_open(world):
+    job_id = world.audited().job_id
+    arguments = world.with_terms(job_id)
+    values = world.refuses(world.escrow.openAudit, *arguments, sender=world.stranger, error="WrongStatus")
+    assert values == (JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT)
 
 
 def test_only_the_escrow_opens_cases(world):
-    world.refuses(world.court.open, 1, 0, 0, 1, sender=world.stranger, error="OnlyAuditable")
+    arguments = (*world.with_terms(drawn(world)), b"\x01" * 32, 1)
+    world.refuses(world.court.open, *arguments, sender=world.stranger, error="OnlyAuditable")
+
+
+def test_even_the_escrow_opens_one_case_at_a_time(world):
+    """A bug in the escrow must not draw a second judge."""
+    job_id = world.audited().job_id
+    arguments = (*world.with_terms(job_id), b"\x01" * 32, 1)
+    assert world.refuses(world.court.open, *arguments, sender=world.escrow, error="CaseAlreadyOpen") == (job_id,)
 
 
 def test_the_segment_is_drawn_from_the_seed_and_the_judge_is_independent(world):
     commitment = world.audited()
     job, case = world.job(commitment.job_id), world.case(commitment.job_id)
-    seed = bytes(world.beacon.seedOf(job["epoch"]))
-    assert case["segment"] == draw.drawn_segment(seed, commitment.job_id, commitment.root, commitment.segments)
-    assert case["status"] == CaseStatus.JUDGING and job["status"] == JobStatus.UNDER_AUDIT
+    seed = bytes(world.beacon.seedOf(job.epoch))
+    assert case.segment == draw.drawn_segment(seed, commitment.job_id, commitment.root, job.segments)
+    assert (case.status, job.status) == (CaseStatus.JUDGING, JobStatus.UNDER_AUDIT)
+    assert (case.epoch, case.since) == (job.epoch, job.deadline - world.params.audit_window)
+    assert case.answers_draw and case.instance == 0
     assert world.judge_of(commitment.job_id) in world.judges
-    assert case["deadline"] == world.rpc.now() + world.params.judge_min_seconds
-    assert world.court.slotOf(case["judge"])["cases"] == 1
-    assert world.bond(case["judge"]) == (world.params.slot_bond, 5 * world.fee())
+    assert case.deadline == world.rpc.now() + world.params.judge_min_seconds
+    bond = world.bond(case.judge)
+    assert (bond.left, bond.reserved, bond.cases) == (world.params.slot_bond, 5 * world.fee(), 1)
 
 
 def test_the_judge_has_three_times_as_long_as_a_long_segment(world):
     commitment = world.audited(Terms(segment_seconds=7_200, run_seconds=36_000))
-    assert world.case(commitment.job_id)["deadline"] == world.rpc.now() + 3 * 7_200
+    assert world.case(commitment.job_id).deadline == world.rpc.now() + 3 * 7_200
+
+
+# confirm, deny
 
 
 def test_confirm_and_deny_refuse_where_no_case_is_open(world):
-    opening, leaf = Commitment(1, 5).opening(0), b"\x01" * 32
-    world.refuses(world.court.confirm, 1, opening, [], sender=world.judges[0], error="WrongCaseStatus")
-    world.refuses(world.court.deny, 1, leaf, EVIDENCE, sender=world.judges[0], error="WrongCaseStatus")
+    job_id = drawn(world)
+    opening, judge = Commitment(1, 5).opening(0), world.judges[0]
+    values = world.refuses(
+        world.court.confirm, *world.with_job(job_id), opening, [], sender=judge, error="WrongCaseStatus"
+    )
+    assert values == (CaseStatus.JUDGING, CaseStatus.NONE)
+    world.refuses(world.court.deny, job_id, LEAF, EVIDENCE, sender=judge, error="WrongCaseStatus")
 
 
 def test_confirm_and_deny_refuse_anybody_but_the_drawn_judge(world):
     commitment = world.audited()
-    case = world.case(commitment.job_id)
-    others = [judge for judge in world.judges if judge != world.judge_of(commitment.job_id)]
-    opening, proof = commitment.opening(case["segment"]), commitment.proof(case["segment"])
+    job_id, case = commitment.job_id, world.case(commitment.job_id)
+    others = [judge for judge in world.judges if judge != world.judge_of(job_id)]
     for sender in (others[0], world.seller, world.buyer):
-        values = world.refuses(
-            world.court.confirm, commitment.job_id, opening, proof, sender=sender, error="NotTheJudge"
-        )
-        assert values == (case["judge"],)
-        world.refuses(world.court.deny, commitment.job_id, opening[0], EVIDENCE, sender=sender, error="NotTheJudge")
+        arguments = confirmation(world, commitment)
+        assert world.refuses(world.court.confirm, *arguments, sender=sender, error="NotTheJudge") == (case.judge,)
+        world.refuses(world.court.deny, job_id, LEAF, EVIDENCE, sender=sender, error="NotTheJudge")
 
 
 def test_confirm_and_deny_refuse_a_late_judge(world):
     commitment = world.audited()
-    judge, case = world.judge_of(commitment.job_id), world.case(commitment.job_id)
-    opening, proof = commitment.opening(case["segment"]), commitment.proof(case["segment"])
-    world.past_case_deadline(commitment.job_id)
-    values = world.refuses(
-        world.court.confirm, commitment.job_id, opening, proof, sender=judge, error="DeadlinePassed"
-    )
-    assert values == (case["deadline"], case["deadline"] + 1)
-    world.refuses(world.court.deny, commitment.job_id, opening[0], EVIDENCE, sender=judge, error="DeadlinePassed")
+    job_id, judge = commitment.job_id, world.judge_of(commitment.job_id)
+    deadline = world.case(job_id).deadline
+    world.past_case_deadline(job_id)
+    arguments = confirmation(world, commitment)
+    values = world.refuses(world.court.confirm, *arguments, sender=judge, error="CaseDeadlinePassed")
+    assert values == (deadline, deadline + 1)
+    world.refuses(world.court.deny, job_id, LEAF, EVIDENCE, sender=judge, error="CaseDeadlinePassed")
+
+
+def test_a_judge_confirms_in_its_last_second(world):
+    commitment = world.audited()
+    world.rpc.next_at(world.case(commitment.job_id).deadline)
+    world.confirm(commitment)
+    assert world.job(commitment.job_id).audited
+
+
+def test_confirm_refuses_a_job_that_is_not_as_the_judge_says(world):
+    """The root is part of the proved state: a judge cannot bring a commitment of its own."""
+    commitment = world.audited()
+    job_id, segment = commitment.job_id, world.case(commitment.job_id).segment
+    own = Commitment(job_id, len(commitment.leaves), nonce=777)
+    state = list(world.job(job_id).state())
+    assert state[-1] == commitment.root
+    state[-1] = own.root
+    arguments = (job_id, tuple(state), own.opening(segment), own.proof(segment))
+    judge = world.judge_of(job_id)
+    assert world.refuses(world.court.confirm, *arguments, sender=judge, error="StaleJob") == (job_id,)
+
+
+@pytest.mark.parametrize("comparison", [Comparison.TOLERANCE, Comparison.DELIVERY])
+def test_confirm_refuses_the_classes_that_are_vouched_for(world, comparison):
+    commitment = world.audited(Terms(comparison=comparison))
+    judge = world.judge_of(commitment.job_id)
+    arguments = confirmation(world, commitment)
+    values = world.refuses(world.court.confirm, *arguments, sender=judge, error="NotForComparison")
+    assert values == (comparison,)
 
 
 def test_nobody_confirms_without_the_preimage(world):
     """Invariant 19, threat 22: a rubber stamp has nothing to open the commitment with."""
     commitment = world.audited()
-    segment, judge = world.case(commitment.job_id)["segment"], world.judge_of(commitment.job_id)
+    segment, judge = world.case(commitment.job_id).segment, world.judge_of(commitment.job_id)
     trace, output, cid = commitment.opening(segment)
     for guess in ((bytes(32), output, cid), (trace, bytes(32), cid), (trace, output, bytes(32)), (output, trace, cid)):
-        world.refuses(
-            world.court.confirm,
-            commitment.job_id,
-            guess,
-            commitment.proof(segment),
-            sender=judge,
-            error="WrongOpening",
-        )
+        arguments = (*world.with_job(commitment.job_id), guess, commitment.proof(segment))
+        world.refuses(world.court.confirm, *arguments, sender=judge, error="OpeningNotCommitted")
 
 
-def test_a_confirmed_case_is_ruled_and_its_judge_is_free(world):
+def test_a_confirmed_case_is_closed_and_its_judge_is_free(world):
     commitment = world.audited()
-    slot_id = world.case(commitment.job_id)["judge"]
+    slot_id = world.case(commitment.job_id).judge
     done = world.confirm(commitment)
-    assert done.event("Confirmed")["judge"] == slot_id
-    assert world.case(commitment.job_id)["status"] == CaseStatus.RULED
-    assert world.court.slotOf(slot_id)["cases"] == 0
-    assert world.bond(slot_id) == (world.params.slot_bond, 0)
+    assert done.event("Confirmed") == {"jobId": commitment.job_id, "judge": slot_id, "evidenceCid": bytes(32)}
+    case = world.case(commitment.job_id)
+    assert (case.status, case.ruling) == (CaseStatus.CLOSED, Ruling.CONFIRMED)
+    bond = world.bond(slot_id)
+    assert (bond.left, bond.reserved, bond.cases) == (world.params.slot_bond, 0, 0)
 
 
-def test_deny_refuses_an_empty_leaf(world):
-    commitment = world.audited()
-    judge = world.judge_of(commitment.job_id)
-    world.refuses(world.court.deny, commitment.job_id, bytes(32), EVIDENCE, sender=judge, error="EmptyLeaf")
+@pytest.mark.parametrize(
+    ("comparison", "verdict"),
+    [
+        (Comparison.EXACT, bytes(32)),
+        (Comparison.EXACT, MATCH),
+        (Comparison.EXACT, MISMATCH),
+        (Comparison.TOLERANCE, bytes(32)),
+        (Comparison.TOLERANCE, MATCH),
+        (Comparison.TOLERANCE, LEAF),
+        (Comparison.DELIVERY, MATCH),
+        (Comparison.DELIVERY, MISMATCH),
+        (Comparison.DELIVERY, LEAF),
+    ],
+)
+def test_deny_refuses_a_verdict_that_does_not_fit_the_class(world, comparison, verdict):
+    job_id = world.audited(Terms(comparison=comparison)).job_id
+    arguments = (job_id, verdict, EVIDENCE)
+    values = world.refuses(world.court.deny, *arguments, sender=world.judge_of(job_id), error="UnfitVerdict")
+    assert values == (verdict,)
 
 
-def test_a_denial_slashes_nobody_and_asks_for_a_fresh_seed(world):
+@pytest.mark.parametrize(
+    ("comparison", "verdict"),
+    [
+        (Comparison.EXACT, LEAF),
+        (Comparison.EXACT, UNAVAILABLE),
+        (Comparison.TOLERANCE, MISMATCH),
+        (Comparison.TOLERANCE, UNAVAILABLE),
+        (Comparison.DELIVERY, UNAVAILABLE),
+    ],
+)
+def test_a_denial_slashes_nobody_and_calls_three_judges_by_a_fresh_seed(world, comparison, verdict):
     before = world.books.wealth()
-    commitment = world.denied()
-    case, now = world.case(commitment.job_id), world.rpc.now()
-    assert (case["status"], case["round"], case["since"]) == (CaseStatus.DENIED, 1, now)
-    assert world.beacon.timeOf(case["epoch"]) >= now + world.params.seed_delay
-    assert case["deadline"] == world.beacon.timeOf(case["epoch"]) + world.params.draw_window
-    assert world.status(commitment.job_id) is JobStatus.CHALLENGED
+    commitment = world.denied(Terms(comparison=comparison), verdict=verdict)
+    job_id, now = commitment.job_id, world.rpc.now()
+    case, ballot = world.case(job_id), world.ballot(job_id)
+    assert (case.status, case.round, case.instance) == (CaseStatus.VOTING, 1, 1)
+    assert bytes(world.court.deniedVerdictOf(job_id)) == verdict
+    assert (ballot.status, ballot.comparison, ballot.since) == (BallotStatus.DRAWING, comparison, now)
+    assert (ballot.segment, ballot.seats, ballot.size, ballot.may_be_short) == (case.segment, 3, 0, False)
+    assert world.beacon.timeOf(ballot.epoch) >= now + world.params.seed_delay
+    assert ballot.deadline == world.beacon.timeOf(ballot.epoch) + world.params.draw_window
+    assert world.status(job_id) is JobStatus.UNDER_AUDIT
     assert set(world.books.gains(before)) == {"buyer"}
 
 
+def test_a_judge_speaks_once(world):
+    commitment = world.denied()
+    judge = world.judge_of(commitment.job_id)
+    arguments = confirmation(world, commitment)
+    world.refuses(world.court.confirm, *arguments, sender=judge, error="WrongCaseStatus")
+    world.refuses(world.court.deny, commitment.job_id, LEAF, EVIDENCE, sender=judge, error="WrongCaseStatus")
+
+
+# replaceJudge
+
+
 def test_replace_judge_refuses_before_the_deadline(world):
-    commitment = world.audited()
-    deadline = world.case(commitment.job_id)["deadline"]
+    job_id = world.audited().job_id
+    deadline = world.case(job_id).deadline
     world.travel_until(deadline)
-    values = world.refuses(
-        world.court.replaceJudge, commitment.job_id, sender=world.stranger, error="DeadlineRunning"
-    )
+    arguments = world.with_terms(job_id)
+    values = world.refuses(world.court.replaceJudge, *arguments, sender=world.stranger, error="CaseDeadlineRunning")
     assert values == (deadline, deadline)
 
 
 def test_replace_judge_refuses_once_the_judge_has_spoken(world):
-    commitment = world.denied()
-    world.past_case_deadline(commitment.job_id)
-    world.refuses(world.court.replaceJudge, commitment.job_id, sender=world.stranger, error="WrongCaseStatus")
+    job_id = world.denied().job_id
+    world.past_case_deadline(job_id)
+    arguments = world.with_terms(job_id)
+    values = world.refuses(world.court.replaceJudge, *arguments, sender=world.stranger, error="WrongCaseStatus")
+    assert values == (CaseStatus.JUDGING, CaseStatus.VOTING)
+
+
+def test_replace_judge_refuses_another_job_or_other_terms(world):
+    """Another buyer's job would have another fee, other terms another bench."""
+    job_id = world.accepted()
+    as_accepted = world.with_terms(job_id)
+    world.submit(job_id)
+    world.bring_seed(world.job(job_id).epoch)
+    world.open_audit(job_id)
+    world.past_case_deadline(job_id)
+    world.refuses(world.court.replaceJudge, *as_accepted, sender=world.stranger, error="StaleJob")
+    arguments = (*world.with_job(job_id), Terms(hardware_class=2).values())
+    world.refuses(world.court.replaceJudge, *arguments, sender=world.stranger, error="TermsDiffer")
 
 
 def test_a_late_judge_pays_one_fee_and_another_owner_is_drawn(world):
     """Threat 28."""
     commitment = world.audited()
-    late, name = world.case(commitment.job_id)["judge"], world.name(world.judge_of(commitment.job_id))
+    job_id = commitment.job_id
+    late, name = world.case(job_id).judge, world.name(world.judge_of(job_id))
     before = world.books.wealth()
-    world.past_case_deadline(commitment.job_id)
 
-    done = world.does(world.court.replaceJudge, commitment.job_id, sender=world.stranger)
+    done = world.replace_judge(job_id)
 
-    case = world.case(commitment.job_id)
+    case = world.case(job_id)
     assert world.books.gains(before) == {name: -world.fee(), "pool": world.fee()}
-    assert case["judge"] not in (0, late) and case["replacements"] == 1
-    assert case["deadline"] == world.rpc.now() + world.params.judge_min_seconds
-    assert world.court.slotOf(late)["strikes"] == 1
-    assert world.bond(late) == (world.params.slot_bond - world.fee(), 0)
-    assert done.event("JudgeReplaced")["late"] == late
+    assert case.judge not in (0, late) and case.replacements == 1
+    assert case.deadline == world.rpc.now() + world.params.judge_min_seconds
+    assert world.slot(late).strikes == 1
+    bond = world.bond(late)
+    assert (bond.left, bond.reserved, bond.cases) == (world.params.slot_bond - world.fee(), 0, 0)
+    expected = {"jobId": job_id, "late": late, "judge": case.judge, "deadline": case.deadline}
+    assert done.event("JudgeReplaced") == expected
+    judges, first_round = world.court.judgesOf(job_id)
+    assert (list(judges), first_round) == ([late, case.judge], 1)
     world.confirm(commitment)
 
 
-def test_when_every_judge_is_late_the_case_fails_open(world):
+def test_when_every_judge_is_late_and_nobody_volunteers_the_case_fails_open(world):
     """Principle 5: missing judges fail open with a longer window; the job settles like one that was not drawn."""
     before = world.books.wealth()
-    commitment = world.audited()
-    job_id, seen = commitment.job_id, []
+    job_id = world.audited().job_id
+    seen = []
     for _ in range(6):
         seen.append(world.name(world.judge_of(job_id)))
-        world.past_case_deadline(job_id)
-        done = world.does(world.court.replaceJudge, job_id, sender=world.stranger)
-
+        world.replace_judge(job_id)
     assert len(set(seen)) == 6, "somebody was drawn twice"
+    case = world.case(job_id)
+    assert (case.judge, case.replacements) == (0, 6)
+    assert case.deadline == world.rpc.now() + 2 * world.params.judge_min_seconds
+
+    done = world.replace_judge(job_id)
+
     fee, levy = world.fee(), world.levy(job_id)
     late = {name: -fee for name in seen}
-    assert world.books.gains(before) == late | {"buyer": -Terms().price - levy, "pool": 6 * fee + levy}
-    assert done.event("JobRuled")["ruling"] == 5
+    assert world.books.gains(before) == late | {"buyer": -Terms().max_price - levy, "pool": 6 * fee + levy}
+    assert done.event("JobRuled")["ruling"] == Ruling.UNJUDGED
     job = world.job(job_id)
-    assert job["audited"] and job["status"] == JobStatus.SUBMITTED
-    assert job["deadline"] == world.rpc.now() + world.params.audit_window
-    world.refuses(world.escrow.settle, job_id, sender=world.seller, error="TooEarly")
-    world.past_deadline(job_id)
-    world.does(world.escrow.settle, job_id, sender=world.seller)
+    assert job.audited and job.status is JobStatus.SUBMITTED
+    assert job.deadline == world.rpc.now() + world.params.audit_window
+    world.refuses(world.escrow.settle, *world.with_job(job_id), sender=world.seller, error="TooEarly")
+    world.settle(job_id)
     assert world.status(job_id) is JobStatus.SETTLED
 
 
@@ -200,12 +352,11 @@ def test_a_case_nobody_can_judge_is_still_brought_to_its_end(world):
     before = world.books.wealth()
     commitment = world.audited()
     job_id = commitment.job_id
-    assert world.case(job_id)["judge"] == 0
-    opening = commitment.opening(0)
-    world.refuses(world.court.confirm, job_id, opening, [], sender=world.stranger, error="NotTheJudge")
-    for _ in range(6):
-        world.past_case_deadline(job_id)
-        world.does(world.court.replaceJudge, job_id, sender=world.stranger)
+    assert world.case(job_id).judge == 0
+    arguments = confirmation(world, commitment)
+    world.refuses(world.court.confirm, *arguments, sender=world.stranger, error="NotTheJudge")
+    for _ in range(7):
+        world.replace_judge(job_id)
     gains = world.books.gains(before)
-    assert gains == {"buyer": -Terms().price - world.levy(job_id), "pool": world.levy(job_id)}
-    assert world.job(job_id)["audited"]
+    assert gains == {"buyer": -Terms().max_price - world.levy(job_id), "pool": world.levy(job_id)}
+    assert world.job(job_id).audited
