@@ -1,106 +1,189 @@
 # SPDX-License-Identifier: Apache-2.0
 """drawCommittee, seal, reveal: three judges who cannot see each other's findings."""
 
+from dataclasses import replace
+
 import pytest
-from world import EVIDENCE
+from commitments import Commitment
+from world import EVIDENCE, SALT, Terms
 
 from swarm.protocol.commitment import seal as seal_of
-from swarm.protocol.types import CaseStatus
+from swarm.protocol.types import MATCH, MISMATCH, UNAVAILABLE, BallotStatus, CaseStatus, Comparison
 
-SALT = b"\x07" * 32
+LEAF = b"\x99" * 32
+EMPTY = bytes(32)
 
 
 @pytest.fixture
 def sitting(world):
     """A committee that has been drawn: commitment, segment, members."""
     commitment = world.committee()
-    return commitment, world.case(commitment.job_id)["segment"], world.members(commitment.job_id)
+    return commitment, world.case(commitment.job_id).segment, world.members(commitment.job_id)
 
 
-def sealed_case(world, sitting):
+def all_sealed(world, sitting):
     commitment, segment, members = sitting
     for member in members:
         world.seal(commitment, member, commitment.opening(segment))
     return commitment, segment, members
 
 
+def refuses_draw(world, job_id: int, error: str) -> tuple:
+    _, state, terms = world.with_terms(job_id)
+    return world.refuses(world.ballots.drawCommittee, job_id, 1, state, terms, sender=world.stranger, error=error)
+
+
+def refuses_seal(world, job_id: int, member, error: str, *, seat: int | None = None, sealed: bytes = SALT) -> tuple:
+    seat = world.seat_of(job_id, member) if seat is None else seat
+    return world.refuses(world.ballots.seal, job_id, 1, seat, sealed, sender=member, error=error)
+
+
+def refuses_reveal(world, commitment, member, finding, error: str) -> tuple:
+    call, arguments = world.revelation(commitment, member, finding)
+    return world.refuses(call, *arguments, sender=member, error=error)
+
+
+# the court's
+
+
+def test_only_the_court_calls_closes_cancels_and_releases_ballots(world, sitting):
+    job_id, ballots, court = sitting[0].job_id, world.ballots, world.court.address.lower()
+    for sender in (world.buyer, world.escrow, world.judges[0]):
+        for call, arguments in (
+            (ballots.callBallot, (job_id, 1, 0, 0, 3, False)),
+            (ballots.close, (job_id, 1)),
+            (ballots.cancel, (job_id, 1)),
+            (ballots.release, (job_id, 1, 1, LEAF)),
+        ):
+            assert world.refuses(call, *arguments, sender=sender, error="OnlyTheCourt") == (court,)
+
+
+def test_even_the_court_cancels_no_ballot_that_has_a_committee(world, sitting):
+    """Its judges would never be released."""
+    arguments = (sitting[0].job_id, 1)
+    values = world.refuses(world.ballots.cancel, *arguments, sender=world.court, error="WrongBallotStatus")
+    assert values == (BallotStatus.DRAWING, BallotStatus.SEALING)
+
+
+# drawCommittee
+
+
 def test_draw_committee_refuses_a_case_that_was_not_denied(world):
-    commitment = world.audited()
-    world.refuses(world.court.drawCommittee, commitment.job_id, sender=world.stranger, error="WrongCaseStatus")
+    job_id = world.audited().job_id
+    assert refuses_draw(world, job_id, "WrongBallotStatus") == (BallotStatus.DRAWING, BallotStatus.NONE)
 
 
 def test_draw_committee_refuses_while_the_fresh_seed_is_unknown(world):
-    commitment = world.denied()
-    epoch = world.case(commitment.job_id)["epoch"]
-    values = world.refuses(
-        world.court.drawCommittee, commitment.job_id, sender=world.stranger, error="SeedNotKnown"
-    )
-    assert values == (epoch,)
+    job_id = world.denied().job_id
+    assert refuses_draw(world, job_id, "SeedNotKnown") == (world.ballot(job_id).epoch,)
+    world.past_case_deadline(job_id)
+    refuses_draw(world, job_id, "SeedNotKnown")
+
+
+def test_draw_committee_refuses_another_job_or_other_terms(world):
+    """They decide whose judges are drawn, and for which fee."""
+    job_id = world.audited().job_id
+    commitment_terms = Terms()
+    world.does(world.court.deny, job_id, LEAF, EVIDENCE, sender=world.judge_of(job_id))
+    world.bring_seed(world.ballot(job_id).epoch)
+    job, draw = world.job(job_id), world.ballots.drawCommittee
+    lie = replace(job, buyer=world.stranger.address).state()
+    arguments = (job_id, 1, lie, commitment_terms.values())
+    assert world.refuses(draw, *arguments, sender=world.stranger, error="StaleJob") == (job_id,)
+    arguments = (job_id, 1, job.state(), replace(commitment_terms, segment_seconds=61).values())
+    world.refuses(draw, *arguments, sender=world.stranger, error="StaleDocket")
 
 
 def test_a_committee_has_three_owners_none_of_whom_has_judged_before(world, sitting):
     commitment, _, members = sitting
-    case = world.case(commitment.job_id)
-    assert len({*members, world.judge_of(commitment.job_id)}) == 4
+    job_id, ballot = commitment.job_id, world.ballot(commitment.job_id)
+    assert len({*members, world.judge_of(job_id)}) == 4
     assert not {world.buyer, world.seller} & set(members)
-    assert case["status"] == CaseStatus.SEALING
-    assert case["deadline"] == world.rpc.now() + world.params.seal_min_seconds
-    assert all(world.court.slotOf(slot)["cases"] == 1 for slot in case["committee"])
+    assert (ballot.status, ballot.size) == (BallotStatus.SEALING, 3)
+    assert ballot.deadline == world.rpc.now() + world.params.seal_min_seconds
+    assert all(world.bond(slot).cases == 1 for slot in ballot.committee)
+
+
+def test_a_committee_has_three_times_as_long_as_a_long_segment(world):
+    commitment = world.committee(Terms(segment_seconds=7_200, run_seconds=36_000))
+    assert world.ballot(commitment.job_id).deadline == world.rpc.now() + 3 * 7_200
 
 
 def test_a_committee_is_drawn_once(world, sitting):
-    commitment, _, _ = sitting
-    world.refuses(world.court.drawCommittee, commitment.job_id, sender=world.stranger, error="WrongCaseStatus")
+    values = refuses_draw(world, sitting[0].job_id, "WrongBallotStatus")
+    assert values == (BallotStatus.DRAWING, BallotStatus.SEALING)
+
+
+# seal
 
 
 def test_seal_refuses_before_a_committee_sits(world):
-    commitment = world.denied()
-    world.refuses(world.court.seal, commitment.job_id, SALT, sender=world.judges[0], error="WrongCaseStatus")
+    job_id = world.denied().job_id
+    values = refuses_seal(world, job_id, world.judges[0], "WrongBallotStatus", seat=0)
+    assert values == (BallotStatus.SEALING, BallotStatus.DRAWING)
 
 
 def test_seal_refuses_anybody_outside_the_committee(world, sitting):
-    commitment, _, _ = sitting
+    commitment, _, members = sitting
     outsider = world.judge_of(commitment.job_id)
-    values = world.refuses(world.court.seal, commitment.job_id, SALT, sender=outsider, error="NotInCommittee")
-    assert values == (outsider.address.lower(),)
+    for seat in (0, 3, 255):
+        values = refuses_seal(world, commitment.job_id, outsider, "NotInCommittee", seat=seat)
+        assert values == (outsider.address.lower(),)
+    refuses_seal(world, commitment.job_id, members[0], "NotInCommittee", seat=1)
 
 
 def test_seal_refuses_nothing_twice_and_late(world, sitting):
     commitment, segment, members = sitting
     job_id = commitment.job_id
-    world.refuses(world.court.seal, job_id, bytes(32), sender=members[0], error="EmptySeal")
+    refuses_seal(world, job_id, members[0], "EmptySeal", sealed=EMPTY)
     world.seal(commitment, members[0], commitment.opening(segment))
-    world.refuses(world.court.seal, job_id, SALT, sender=members[0], error="AlreadySealed")
+    refuses_seal(world, job_id, members[0], "AlreadySealed")
+    deadline = world.ballot(job_id).deadline
     world.past_case_deadline(job_id)
-    world.refuses(world.court.seal, job_id, SALT, sender=members[1], error="DeadlinePassed")
+    assert refuses_seal(world, job_id, members[1], "DeadlinePassed") == (deadline, deadline + 1)
+
+
+def test_a_member_seals_in_its_last_second(world, sitting):
+    commitment, segment, members = sitting
+    world.rpc.next_at(world.ballot(commitment.job_id).deadline)
+    done = world.seal(commitment, members[0], commitment.opening(segment))
+    assert done.event("Sealed")["judge"] == world.ballot(commitment.job_id).committee[0]
+
+
+# reveal
 
 
 def test_reveal_refuses_while_others_may_still_seal(world, sitting):
     """Threat 23: no finding is seen before all are sealed."""
     commitment, segment, members = sitting
     world.seal(commitment, members[0], commitment.opening(segment))
-    arguments = (commitment.job_id, commitment.opening(segment), EVIDENCE, SALT, commitment.proof(segment))
-    world.refuses(world.court.reveal, *arguments, sender=members[0], error="DeadlineRunning")
+    refuses_reveal(world, commitment, members[0], commitment.opening(segment), "DeadlineRunning")
+    refuses_reveal(world, commitment, members[0], UNAVAILABLE, "DeadlineRunning")
+
+
+def test_reveal_refuses_before_a_committee_sits(world):
+    commitment = world.denied()
+    segment = world.case(commitment.job_id).segment
+    values = refuses_reveal(world, commitment, world.judges[0], commitment.opening(segment), "WrongBallotStatus")
+    assert values == (BallotStatus.REVEALING, BallotStatus.DRAWING)
 
 
 def test_revealing_begins_at_once_when_all_have_sealed(world, sitting):
-    commitment, _, _ = sealed_case(world, sitting)
-    case = world.case(commitment.job_id)
-    assert case["status"] == CaseStatus.REVEALING
-    assert case["deadline"] == world.rpc.now() + world.params.reveal_seconds
+    commitment, _, _ = all_sealed(world, sitting)
+    ballot = world.ballot(commitment.job_id)
+    assert ballot.status is BallotStatus.REVEALING
+    assert ballot.deadline == world.rpc.now() + world.params.reveal_seconds
 
 
 def test_reveal_refuses_what_was_not_sealed(world, sitting):
     """Threats 4, 23: a seal is bound to finding, salt, evidence and judge."""
-    commitment, segment, members = sealed_case(world, sitting)
-    job_id, opening, proof = commitment.job_id, commitment.opening(segment), commitment.proof(segment)
-    other = commitment.other_opening(segment)
-    for arguments in (
-        (job_id, other, EVIDENCE, SALT, []),
-        (job_id, opening, b"\x01" * 32, SALT, proof),
-        (job_id, opening, EVIDENCE, b"\x08" * 32, proof),
-    ):
-        world.refuses(world.court.reveal, *arguments, sender=members[0], error="SealMismatch")
+    commitment, segment, members = all_sealed(world, sitting)
+    member, opening = members[0], commitment.opening(segment)
+    refuses_reveal(world, commitment, member, commitment.other_opening(segment), "SealMismatch")
+    refuses_reveal(world, commitment, member, UNAVAILABLE, "SealMismatch")
+    call, (*place, job, opening, _, proof) = world.revelation(commitment, member, opening)
+    for envelope in ((b"\x01" * 32, SALT), (EVIDENCE, b"\x08" * 32)):
+        world.refuses(call, *place, job, opening, envelope, proof, sender=member, error="SealMismatch")
 
 
 def test_another_judges_seal_cannot_be_replayed(world, sitting):
@@ -108,29 +191,28 @@ def test_another_judges_seal_cannot_be_replayed(world, sitting):
     job_id, opening = commitment.job_id, commitment.opening(segment)
     leaf = commitment.leaf_of(segment, opening)
     copied = seal_of(job_id, 1, members[0].address, leaf, EVIDENCE, SALT)
-    for member in members:
-        world.does(world.court.seal, job_id, copied, sender=member)
-    arguments = (job_id, opening, EVIDENCE, SALT, commitment.proof(segment))
-    world.does(world.court.reveal, *arguments, sender=members[0])
-    world.refuses(world.court.reveal, *arguments, sender=members[1], error="SealMismatch")
+    for seat, member in enumerate(members):
+        world.does(world.ballots.seal, job_id, 1, seat, copied, sender=member)
+    world.reveal(commitment, members[0], opening)
+    refuses_reveal(world, commitment, members[1], opening, "SealMismatch")
 
 
 def test_reveal_refuses_a_member_that_did_not_seal(world, sitting):
     commitment, segment, members = sitting
     world.seal(commitment, members[0], commitment.opening(segment))
     world.past_case_deadline(commitment.job_id)
-    arguments = (commitment.job_id, commitment.opening(segment), EVIDENCE, SALT, commitment.proof(segment))
-    world.refuses(world.court.reveal, *arguments, sender=members[1], error="NotSealed")
+    refuses_reveal(world, commitment, members[1], commitment.opening(segment), "NotSealed")
 
 
 def test_reveal_refuses_twice_from_outside_and_late(world, sitting):
-    commitment, segment, members = sealed_case(world, sitting)
-    arguments = (commitment.job_id, commitment.opening(segment), EVIDENCE, SALT, commitment.proof(segment))
-    world.does(world.court.reveal, *arguments, sender=members[0])
-    world.refuses(world.court.reveal, *arguments, sender=members[0], error="AlreadyRevealed")
-    world.refuses(world.court.reveal, *arguments, sender=world.stranger, error="NotInCommittee")
+    commitment, segment, members = all_sealed(world, sitting)
+    opening = commitment.opening(segment)
+    world.reveal(commitment, members[0], opening)
+    refuses_reveal(world, commitment, members[0], opening, "AlreadyRevealed")
+    refuses_reveal(world, commitment, world.stranger, opening, "NotInCommittee")
+    deadline = world.ballot(commitment.job_id).deadline
     world.past_case_deadline(commitment.job_id)
-    world.refuses(world.court.reveal, *arguments, sender=members[1], error="DeadlinePassed")
+    assert refuses_reveal(world, commitment, members[1], opening, "DeadlinePassed") == (deadline, deadline + 1)
 
 
 def test_reveal_refuses_a_proof_that_does_not_lead_to_the_root(world, sitting):
@@ -138,37 +220,113 @@ def test_reveal_refuses_a_proof_that_does_not_lead_to_the_root(world, sitting):
     other = commitment.other_opening(segment)
     world.seal(commitment, members[0], other)
     world.past_case_deadline(commitment.job_id)
-    arguments = (commitment.job_id, other, EVIDENCE, SALT, commitment.proof(segment))
-    world.refuses(world.court.reveal, *arguments, sender=members[0], error="WrongOpening")
+    call, (*rest, _) = world.revelation(commitment, members[0], other)
+    proof = commitment.proof(segment)
+    world.refuses(call, *rest, proof, sender=members[0], error="WrongOpening")
+    values = world.refuses(call, *rest, proof[1:], sender=members[0], error="WrongProofLength")
+    assert values == (len(proof), len(proof) - 1)
     world.reveal(commitment, members[0], other)
 
 
-def test_a_revealed_finding_is_kept(world, sitting):
-    commitment, segment, members = sealed_case(world, sitting)
+def test_reveal_refuses_to_acquit_by_a_commitment_that_is_not_the_sellers(world, sitting):
+    """A root of the member's own, or its own leaf for a root, would prove anything."""
+    commitment, segment, members = sitting
+    job_id = commitment.job_id
+    own = Commitment(job_id, world.job(job_id).segments, nonce=777)
+    world.seal(commitment, members[0], own.opening(segment))
+    world.past_case_deadline(job_id)
+    call, (*place, _, opening, envelope, _) = world.revelation(commitment, members[0], own.opening(segment))
+    for lie, proof in (
+        (replace(world.job(job_id), segment_root=own.root), own.proof(segment)),
+        (replace(world.job(job_id), segment_root=own.leaves[segment], segments=1), []),
+    ):
+        arguments = (*place, lie.state(), opening, envelope, proof)
+        assert world.refuses(call, *arguments, sender=members[0], error="StaleJob") == (job_id,)
+
+
+@pytest.mark.parametrize("comparison", [Comparison.TOLERANCE, Comparison.DELIVERY])
+def test_reveal_by_preimage_is_refused_outside_the_exact_class(world, comparison):
+    commitment = world.committee(Terms(comparison=comparison))
+    segment, member = world.case(commitment.job_id).segment, world.members(commitment.job_id)[0]
+    values = refuses_reveal(world, commitment, member, commitment.opening(segment), "WrongComparison")
+    assert values == (comparison,)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "words"),
+    [
+        (Comparison.EXACT, [MATCH, MISMATCH, LEAF, EMPTY]),
+        (Comparison.TOLERANCE, [LEAF, EMPTY]),
+        (Comparison.DELIVERY, [MISMATCH, LEAF, EMPTY]),
+    ],
+)
+def test_reveal_word_refuses_words_that_do_not_fit_the_class(world, comparison, words):
+    """In the exact class a match or a mismatch needs its preimage."""
+    commitment = world.committee(Terms(comparison=comparison))
+    member = world.members(commitment.job_id)[0]
+    for word in words:
+        assert refuses_reveal(world, commitment, member, word, "WrongVerdict") == (word,)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "word"),
+    [
+        (Comparison.EXACT, UNAVAILABLE),
+        (Comparison.TOLERANCE, MATCH),
+        (Comparison.TOLERANCE, MISMATCH),
+        (Comparison.DELIVERY, MATCH),
+        (Comparison.DELIVERY, UNAVAILABLE),
+    ],
+)
+def test_a_word_that_fits_the_class_is_kept(world, comparison, word):
+    commitment = world.committee(Terms(comparison=comparison))
+    world.votes(commitment, [word] * 3)
+    assert bytes(world.ballots.findingOf(commitment.job_id, 1, 0)) == word
+    assert bytes(world.ballots.verdictOf(commitment.job_id, 1)) == word
+
+
+def test_reveal_word_refuses_twice(world, sitting):
+    commitment, _, members = sitting
+    world.votes(commitment, [UNAVAILABLE, UNAVAILABLE, None])
+    refuses_reveal(world, commitment, members[0], UNAVAILABLE, "AlreadyRevealed")
+
+
+def test_a_revealed_finding_takes_the_place_of_its_seal(world, sitting):
+    commitment, segment, members = all_sealed(world, sitting)
+    job_id = commitment.job_id
     done = world.reveal(commitment, members[1], commitment.opening(segment))
-    slot = world.case(commitment.job_id)["committee"][1]
-    seat = world.court.seatOf(commitment.job_id, slot)
-    assert bytes(seat["leaf"]) == commitment.leaves[segment] and seat["matches"]
-    assert done.event("Revealed")["judge"] == slot
+    leaf, ballot = commitment.leaves[segment], world.ballot(job_id)
+    assert bytes(world.ballots.findingOf(job_id, 1, 1)) == leaf
+    assert (ballot.sealed_seats, ballot.revealed_seats, ballot.proved_seats) == (0b111, 0b010, 0b010)
+    expected = {"jobId": job_id, "round": 1, "judge": ballot.committee[1], "verdict": leaf, "evidenceCid": EVIDENCE}
+    assert done.event("Revealed") == expected
+
+
+# the end of a ballot
 
 
 def test_tally_refuses_while_a_sealed_finding_is_missing(world, sitting):
-    commitment, segment, members = sealed_case(world, sitting)
-    world.reveal(commitment, members[0], commitment.opening(segment))
-    world.reveal(commitment, members[1], commitment.opening(segment))
-    world.refuses(world.court.tally, commitment.job_id, sender=world.stranger, error="DeadlineRunning")
+    commitment, segment, members = all_sealed(world, sitting)
+    for member in members[:2]:
+        world.reveal(commitment, member, commitment.opening(segment))
+    deadline = world.ballot(commitment.job_id).deadline
+    world.travel_until(deadline)
+    arguments = (commitment.job_id,)
+    values = world.refuses(world.court.tally, *arguments, sender=world.stranger, error="DeadlineRunning")
+    assert values == (deadline, deadline)
     world.past_case_deadline(commitment.job_id)
-    world.does(world.court.tally, commitment.job_id, sender=world.stranger)
+    world.tally(commitment.job_id)
 
 
 def test_tally_refuses_before_the_sealing_is_over(world, sitting):
-    commitment, _, _ = sitting
-    world.refuses(world.court.tally, commitment.job_id, sender=world.stranger, error="DeadlineRunning")
+    world.refuses(world.court.tally, sitting[0].job_id, sender=world.stranger, error="DeadlineRunning")
 
 
-def test_tally_refuses_a_case_without_committee_and_a_ruled_one(world):
+def test_tally_refuses_a_case_without_committee_and_a_closed_one(world):
     commitment = world.denied()
-    world.refuses(world.court.tally, commitment.job_id, sender=world.stranger, error="WrongCaseStatus")
+    values = world.refuses(world.court.tally, commitment.job_id, sender=world.stranger, error="WrongBallotStatus")
+    assert values == (BallotStatus.REVEALING, BallotStatus.DRAWING)
     commitment = world.audited()
     world.confirm(commitment)
-    world.refuses(world.court.tally, commitment.job_id, sender=world.stranger, error="WrongCaseStatus")
+    values = world.refuses(world.court.tally, commitment.job_id, sender=world.stranger, error="WrongCaseStatus")
+    assert values == (CaseStatus.VOTING, CaseStatus.CLOSED)
