@@ -15,6 +15,7 @@ from swarm.protocol.parameters import TOKEN, DeploymentParameters
 from swarm.protocol.types import Job
 
 BEGIN = START + 10_000_000  # after everything the other tests did
+OPENING = BEGIN + 1_000  # after the deployment, however long it takes
 COMMON, RARE = 1, 2  # hardware classes; the rare one has too few judges
 WEALTH = 20_000 * TOKEN
 JUDGES = 14
@@ -82,7 +83,7 @@ class Stage:
         self.people = self._cast()
         assert self.people.sellers[2] == unpaid
         self._approve(unpaid)
-        self.now = BEGIN
+        self.now = OPENING
         self._open()
         self._storage = self.chain.market.snapshot()
         self._snapshot = world.rpc.call("evm_snapshot")
