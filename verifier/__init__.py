@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judge: view (what it sees) and observer (reads it), plan (pure), replay (re-executes one segment, or fetches a
-result), service (the loop), cli (`verifier …`).
+result), fallback (a seed where drand is silent), service (the loop), cli (`verifier …`).
 
 It stands beside the seller and re-executes through the very code the seller ran (swarm.execution).
 """

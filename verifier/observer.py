@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from swarm.chain.network import Chain
 from swarm.protocol import draw
@@ -20,6 +21,7 @@ from swarm.protocol.types import (
     Slot,
     SlotId,
 )
+from verifier.fallback import Outage
 from verifier.view import Hand, Observed
 
 TURN_SECONDS = 2
@@ -27,10 +29,15 @@ _PENDING = (JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT, JobStatus.CHALLENGED)
 
 
 class Observer:
-    """The chain as one operator sees it. With `turns` judges each waits up to that many turns with common work."""
+    """The chain as one operator sees it. With `turns` judges each waits up to that many turns with common work.
 
-    def __init__(self, chain: Chain, operator: Address, turns: int) -> None:
-        self._chain, self._operator, self._turns = chain, operator, turns
+    `outage_of` is asked about an epoch that still has no seed at its time: epoch, that time, now, and own slots.
+    """
+
+    def __init__(
+        self, chain: Chain, operator: Address, turns: int, outage_of: Callable[..., Outage | None] = lambda *_: None
+    ) -> None:
+        self._chain, self._operator, self._turns, self._outage_of = chain, operator, turns, outage_of
         self._slots: dict[SlotId, Slot] = {}
         self._final: set[JobId] = set()
 
@@ -73,6 +80,8 @@ class Observer:
         ballot = self._ballot_of(case)
         epoch = epoch_of(job, ballot)
         seed, is_fallback = beacon.seed_for(epoch)
+        due = beacon.time_of(epoch) if seed is None else None
+        is_missing = due is not None and now >= due
         # A seed that judges made may be biased by one of them, so it draws twice as often.
         rate = job.audit_bps * (2 if is_fallback else 1)
         drawn = seed is not None and draw.is_drawn(seed, job.job_id, job.segment_root, rate)
@@ -81,10 +90,11 @@ class Observer:
             job=job,
             case=case,
             # Each judge waits for its turn: the first to bring a seed pays the gas, the others find it there.
-            seed_due=seed is None and now >= beacon.time_of(epoch) + self.turn(job.job_id),
+            seed_due=is_missing and now >= due + self.turn(job.job_id),
             seed_known=seed is not None,
             drawn=drawn and job.status is JobStatus.SUBMITTED,
             ballot=ballot,
+            outage=self._outage_of(epoch, due, now, self.my_slots) if is_missing else None,
             fee=self._chain.escrow.fee_for(job.price, job.segments) if lacks_judge else 0,
             barred=self._barred(job) if lacks_judge else frozenset(),
         )

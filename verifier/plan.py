@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from swarm.protocol.types import UNDELIVERED, BallotStatus, CaseStatus, Comparison, JobId, JobStatus, SlotId
+from verifier.fallback import Step, next_step
 from verifier.view import Hand, Move, Observed, View
 
 REDRAW_SECONDS = 300  # a draw that left seats empty walked 64 places: the next one may wait for judges to become free
@@ -50,6 +51,12 @@ class BringSeed:
 
 
 @dataclass(frozen=True, slots=True)
+class MakeSeed:
+    item: Observed
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
 class OpenAudit:
     item: Observed
 
@@ -86,7 +93,7 @@ class Rest:
 
 
 Owed = Reveal | Seal | Verdict | Decline | Replay
-Action = Owed | BringSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer | Rest
+Action = Owed | BringSeed | MakeSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer | Rest
 _RULES: list[Callable[[View, Observed], Action | None]] = []
 
 
@@ -168,8 +175,16 @@ def replay_next(view: View, item: Observed) -> Replay | None:
 
 @_rule
 def bring_seed(view: View, item: Observed) -> BringSeed | None:
-    waits = item.job.status is JobStatus.SUBMITTED and not item.job.audited
-    return BringSeed(item) if (waits or _is_drawing(item)) and item.seed_due and not item.seed_known else None
+    return BringSeed(item) if _waits_for_seed(item) and item.seed_due else None
+
+
+@_rule
+def make_seed(view: View, item: Observed) -> MakeSeed | None:
+    """The fallback's next step; drand is asked in between, for its seed ends it."""
+    if not _waits_for_seed(item) or item.outage is None:
+        return None
+    step = next_step(item.outage, now=view.now, turn=view.turn_seconds(item.job.job_id))
+    return MakeSeed(item, step) if step else None
 
 
 @_rule
@@ -256,6 +271,11 @@ def _must_judge(view: View, item: Observed) -> bool:
 
 def _is_drawing(item: Observed) -> bool:
     return item.ballot is not None and item.ballot.status is BallotStatus.DRAWING
+
+
+def _waits_for_seed(item: Observed) -> bool:
+    waits = item.job.status is JobStatus.SUBMITTED and not item.job.audited
+    return (waits or _is_drawing(item)) and not item.seed_known
 
 
 def _is_eligible(hand: Hand, item: Observed) -> bool:

@@ -16,6 +16,7 @@ from swarm.log import Log
 from swarm.protocol import commitment
 from swarm.protocol.types import UNDELIVERED, Address, BallotStatus, CaseStatus, JobId
 from verifier import plan
+from verifier.fallback import Fallback
 from verifier.observer import Observer, epoch_of
 from verifier.replay import Finding, Replayer
 from verifier.view import Key, Observed, View
@@ -55,7 +56,8 @@ class Judge:
     ) -> None:
         self._chain, self._replayer, self._journal, self._account = chain, replayer, journal, account
         self._address = Address(account.address)
-        self._observer = Observer(chain, self._address, turns)
+        self._fallback = Fallback(chain, journal, account)
+        self._observer = Observer(chain, self._address, turns, self._fallback.outage)
         self._reveal_seconds = chain.ballots.reveal_seconds()
         self._postponed: dict[Key, int] = {}
         self._drawn_in_vain: dict[Key, int] = {}
@@ -141,6 +143,8 @@ class Judge:
                 self._start_replay(item)
             case plan.BringSeed(item):
                 self._bring_seed(item)
+            case plan.MakeSeed(item, step):
+                self._fallback.act(item.outage, step)
             case plan.Rest(reason):
                 if reason != self._last_rest:
                     log.info("resting", reason=reason)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from swarm.protocol.types import Address, Ballot, Bond, Case, Job, JobId, Slot, SlotId
+from verifier.fallback import Outage
 
 Key = tuple[JobId, int]  # job and round
 Move = tuple[str, Key]  # an action's name and what it was about
@@ -22,6 +23,7 @@ class Observed:
     seed_known: bool
     drawn: bool
     ballot: Ballot | None = None
+    outage: Outage | None = None  # where judges must make the seed
     # Where a volunteer is wanted: the fee, and the keys of the parties and of the judges who were late.
     fee: int = 0  # token units
     barred: frozenset[Address] = frozenset()

@@ -9,6 +9,7 @@ from swarm.chain.ballots import Ballots
 from swarm.chain.beacon import Beacon
 from swarm.chain.court import Court
 from swarm.chain.escrow import Escrow
+from swarm.protocol.fallback import FallbackParameters
 from swarm.protocol.types import MATCH, Address, Amount, Bond, Digest, Opening, Slot, SlotId
 from tests.unit.seller.test_plan import NOW
 from tests.unit.verifier.cases import JUDY, OWNER
@@ -95,6 +96,7 @@ class World:
                 seed_for=lambda epoch: self.seed,
                 time_of=lambda epoch: NOW - 100,
                 round_of=lambda epoch: 3 * epoch,
+                fallback_parameters=lambda: FallbackParameters(1_000, 10, 10),
                 submit=self.does(Beacon, "submit"),
             ),
             drand=SimpleNamespace(signature=lambda round_: (round_, 1)),
