@@ -18,19 +18,19 @@ def expected_slot(world, commitment, bench: list[int], round_: int, epoch: int, 
 
 
 def opened(world, commitment) -> int:
-    world.does(world.escrow.openAudit, commitment.job_id, sender=world.stranger)
-    return world.case(commitment.job_id)["judge"]
+    world.open_audit(commitment.job_id)
+    return world.case(commitment.job_id).judge
 
 
 def test_the_judge_and_the_committee_are_those_the_twin_draws(world):
     commitment = world.committee()
     bench = list(range(1, 7))
-    judge = expected_slot(world, commitment, bench, 0, world.job(commitment.job_id)["epoch"], set())
-    case = world.case(commitment.job_id)
-    assert case["judge"] == judge
+    judge = expected_slot(world, commitment, bench, 0, world.job(commitment.job_id).epoch, set())
+    ballot = world.ballot(commitment.job_id)
+    assert world.case(commitment.job_id).judge == judge
     seated = {judge}
-    for slot in case["committee"]:
-        assert slot == expected_slot(world, commitment, bench, 1, case["epoch"], seated)
+    for slot in ballot.committee:
+        assert slot == expected_slot(world, commitment, bench, 1, ballot.epoch, seated)
         seated.add(slot)
 
 
@@ -39,9 +39,9 @@ def test_who_joins_after_the_commitment_moves_no_draw(world):
     commitment = world.submitted()
     for account in (world.stranger, world.buyer):
         for _ in range(3):
-            world.stake(account, world.params.slot_bond, world.court)
-            world.send(world.court.takeSlot, CLASS, account, sender=account)
-    epoch = world.job(commitment.job_id)["epoch"]
+            world.stake(account, world.params.slot_bond, world.bench)
+            world.send(world.bench.takeSlot, CLASS, account, sender=account)
+    epoch = world.job(commitment.job_id).epoch
     world.bring_seed(epoch)
     judge = opened(world, commitment)
     assert judge <= 6
@@ -50,36 +50,36 @@ def test_who_joins_after_the_commitment_moves_no_draw(world):
 
 def test_who_leaves_after_the_commitment_is_still_drawn(world):
     commitment = world.submitted()
-    epoch = world.job(commitment.job_id)["epoch"]
+    epoch = world.job(commitment.job_id).epoch
     world.bring_seed(epoch)
     judge = expected_slot(world, commitment, list(range(1, 7)), 0, epoch, set())
-    world.send(world.court.leaveSlot, judge, sender=world.judges[judge - 1])
+    world.send(world.bench.leaveSlot, judge, sender=world.judges[judge - 1])
     assert opened(world, commitment) == judge
     world.confirm(commitment)
 
 
 def test_who_left_before_the_commitment_is_not_drawn(world):
-    world.send(world.court.leaveSlot, 1, sender=world.judges[0])
-    world.send(world.court.leaveSlot, 2, sender=world.judges[1])
+    world.send(world.bench.leaveSlot, 1, sender=world.judges[0])
+    world.send(world.bench.leaveSlot, 2, sender=world.judges[1])
     for _ in range(6):
         commitment = world.audited()
-        assert world.case(commitment.job_id)["judge"] not in (1, 2)
+        assert world.case(commitment.job_id).judge not in (1, 2)
         world.confirm(commitment)
 
 
 def test_a_seat_taken_anew_is_no_door_into_older_draws(world):
     """A newcomer in a released seat is too young for a commitment made before it came."""
     commitment = world.submitted()
-    epoch = world.job(commitment.job_id)["epoch"]
+    epoch = world.job(commitment.job_id).epoch
     world.bring_seed(epoch)
     judge = expected_slot(world, commitment, list(range(1, 7)), 0, epoch, set())
     owner = world.judges[judge - 1]
-    world.send(world.court.leaveSlot, judge, sender=owner)
-    world.travel_until(world.court.slotOf(judge)["activeUntil"] + world.params.slot_exit_delay)
-    world.send(world.court.releaseSlot, judge, sender=owner)
-    world.stake(world.stranger, world.params.slot_bond, world.court)
-    world.send(world.court.takeSlot, CLASS, world.stranger, sender=world.stranger)
-    assert world.court.slotOf(7)["index"] == judge - 1
+    world.send(world.bench.leaveSlot, judge, sender=owner)
+    world.travel_until(world.bench.slotOf(judge)["activeUntil"] + world.params.slot_exit_delay)
+    world.send(world.bench.releaseSlot, judge, sender=owner)
+    world.stake(world.stranger, world.params.slot_bond, world.bench)
+    world.send(world.bench.takeSlot, CLASS, world.stranger, sender=world.stranger)
+    assert world.bench.slotOf(7)["index"] == judge - 1
 
     assert opened(world, commitment) == expected_slot(world, commitment, list(range(1, 7)), 0, epoch, {judge})
 
@@ -87,13 +87,13 @@ def test_a_seat_taken_anew_is_no_door_into_older_draws(world):
 @pytest.mark.parametrize("party", ["buyer", "seller"])
 def test_the_parties_are_not_drawn_neither_as_owner_nor_as_operator(world, party):
     account = getattr(world, party)
-    world.stake(account, world.params.slot_bond, world.court)
-    world.send(world.court.takeSlot, CLASS, world.stranger, sender=account)
-    world.stake(world.stranger, world.params.slot_bond, world.court)
-    world.send(world.court.takeSlot, CLASS, account, sender=world.stranger)
+    world.stake(account, world.params.slot_bond, world.bench)
+    world.send(world.bench.takeSlot, CLASS, world.stranger, sender=account)
+    world.stake(world.stranger, world.params.slot_bond, world.bench)
+    world.send(world.bench.takeSlot, CLASS, account, sender=world.stranger)
     for _ in range(8):
         commitment = world.audited()
-        assert world.case(commitment.job_id)["judge"] not in (7, 8)
+        assert world.case(commitment.job_id).judge not in (7, 8)
         world.confirm(commitment)
 
 
@@ -102,20 +102,20 @@ def test_two_slots_of_one_operator_are_one_judge(world):
     for account in (world.stranger, world.deployer):
         world.send(world.token.faucet, account, world.params.slot_bond, sender=account)
         world.send(world.token.approve, world.vault, 2**256 - 1, sender=account)
-        world.stake(account, world.params.slot_bond, world.court)
-        world.send(world.court.takeSlot, CLASS, world.stranger, sender=account)
+        world.stake(account, world.params.slot_bond, world.bench)
+        world.send(world.bench.takeSlot, CLASS, world.stranger, sender=account)
     for _ in range(5):
         commitment = world.committee()
-        seated = {world.case(commitment.job_id)["judge"], *world.case(commitment.job_id)["committee"]}
+        seated = {world.case(commitment.job_id).judge, *world.ballot(commitment.job_id).committee}
         assert not {7, 8} <= seated
-        segment = world.case(commitment.job_id)["segment"]
-        world.votes(commitment, [commitment.other_opening(segment)] * 3)
-        world.does(world.court.tally, commitment.job_id, sender=world.stranger)
+        segment = world.case(commitment.job_id).segment
+        world.ruled(commitment, [commitment.other_opening(segment)] * 3)
 
 
 def test_a_full_slot_is_passed_over(world):
     """No slot bears more than four cases, nor more than its bond covers."""
     for _ in range(24):
         world.audited()
-    assert [world.court.slotOf(slot)["cases"] for slot in range(1, 7)] == [4] * 6
-    assert all(world.bond(slot)[1] <= world.bond(slot)[0] for slot in range(1, 7))
+    bonds = [world.bond(slot) for slot in range(1, 7)]
+    assert [bond.cases for bond in bonds] == [4] * 6
+    assert all(bond.reserved == 4 * 5 * world.fee() <= bond.left for bond in bonds)
