@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Verified rounds: real drand vectors, the test key, and everything that must be refused with bounded gas."""
 
+from dataclasses import replace
+
 import pytest
 from brownie import Beacon
 from py_ecc.bn128 import field_modulus
@@ -19,28 +21,37 @@ ROUND_9337227 = (
 BOUNDED_GAS = 500_000
 
 
+def arguments(market, key=EVMNET_KEY, period: int = 3, rounds: int = 1) -> tuple:
+    """Of the real drand's beacon, one round an epoch, unless a test says otherwise."""
+    params = replace(
+        market.params, beacon_key=key, beacon_genesis=EVMNET_GENESIS, beacon_period=period, rounds_per_epoch=rounds
+    )
+    return params.constructor_arguments("Beacon", {"JudgeBench": market.bench.address})
+
+
 @pytest.fixture(scope="session")
 def evmnet(market):
-    """A beacon with the real key, one round an epoch."""
-    return market.deploy(Beacon, list(EVMNET_KEY), EVMNET_GENESIS, 3, 1)
+    return market.deploy(Beacon, *arguments(market))
 
 
 def test_deployment_refuses_a_key_in_the_wrong_word_order(market):
     swapped = [EVMNET_KEY[1], EVMNET_KEY[0], EVMNET_KEY[3], EVMNET_KEY[2]]
-    market.refuses_to_deploy(Beacon, swapped, EVMNET_GENESIS, 3, 1, error="InvalidPublicKey")
+    market.refuses_to_deploy(Beacon, *arguments(market, swapped), error="InvalidPublicKey")
 
 
 def test_deployment_refuses_a_key_outside_the_field(market):
     key = [EVMNET_KEY[0] + field_modulus, *EVMNET_KEY[1:]]
-    market.refuses_to_deploy(Beacon, key, EVMNET_GENESIS, 3, 1, error="InvalidPublicKey")
+    market.refuses_to_deploy(Beacon, *arguments(market, key), error="InvalidPublicKey")
 
 
 def test_deployment_refuses_a_point_on_the_curve_outside_the_group(market):
-    market.refuses_to_deploy(Beacon, point_outside_the_group(), EVMNET_GENESIS, 3, 1, error="InvalidPublicKey")
+    key = point_outside_the_group()
+    market.refuses_to_deploy(Beacon, *arguments(market, key), error="InvalidPublicKey")
 
 
-def test_deployment_refuses_no_period(market):
-    request = Beacon.deploy.encode_input(list(EVMNET_KEY), EVMNET_GENESIS, 0, 1)
+@pytest.mark.parametrize("wrong", [{"period": 0}, {"rounds": 0}])
+def test_deployment_refuses_epochs_without_length(market, wrong):
+    request = Beacon.deploy.encode_input(*arguments(market, **wrong))
     assert market.why(None, request, market.deployer) is not None
 
 
