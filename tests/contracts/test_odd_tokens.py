@@ -13,14 +13,6 @@ ACCEPT, REVERT, BURN_GAS, REENTER = range(4)
 WEALTH = 20_000 * 10**18
 
 
-@pytest.fixture
-def anew(market):
-    """The chain goes back after the test."""
-    snapshot = market.rpc.call("evm_snapshot")
-    yield
-    market.rpc.call("evm_revert", snapshot)
-
-
 @pytest.fixture(scope="session")
 def silent_market(market):
     return World(NoReturnToken).open_market()
@@ -29,7 +21,10 @@ def silent_market(market):
 @pytest.fixture(scope="session")
 def small_market(market):
     """A stablecoin's scale: every amount in millionths."""
-    params = replace(parameters(), slot_bond=500 * 10**6, min_price=10**5, fee_min=2 * 10**4)
+    unit = 10**6
+    params = replace(
+        parameters(), slot_bond=500 * unit, min_price=unit // 10, fee_min=unit // 50, reputation_unit=100 * unit
+    )
     return World(SixDecimalsToken, params).open_market(20_000 * 10**6)
 
 
@@ -55,15 +50,18 @@ def hook_market(market):
 
 
 @pytest.fixture(params=["returns nothing", "six decimals"])
-def plain_market(request, silent_market, small_market, anew):
-    return {"returns nothing": silent_market, "six decimals": small_market}[request.param]
+def plain_market(request, silent_market, small_market):
+    world = {"returns nothing": silent_market, "six decimals": small_market}[request.param]
+    with world.kept():
+        yield world
 
 
 @pytest.fixture
-def hooked(hook_market, anew):
-    acts(hook_market, hook_market.token.approve, hook_market.escrow, WEALTH)
-    acts(hook_market, hook_market.token.setHook, True)
-    return hook_market
+def hooked(hook_market):
+    with hook_market.kept():
+        acts(hook_market, hook_market.token.approve, hook_market.escrow, WEALTH)
+        acts(hook_market, hook_market.token.setHook, True)
+        yield hook_market
 
 
 def acts(world, call, *arguments):
@@ -77,17 +75,13 @@ def mood(world, which: int, call=None, *arguments) -> None:
     world.send(world.actor.setMood, which, target, data, sender=world.stranger)
 
 
-def settled_job(world) -> int:
+def settleable(world) -> int:
     """The actor's job, submitted and not drawn, whose settlement pays the actor what the audit did not cost."""
     acts(world, world.escrow.post, Terms().values())
     job_id = world.escrow.jobCount()
-    world.does(world.escrow.accept, job_id, 24 * Terms().price, sender=world.seller)
-    at = world.rpc.now() + 10
-    epoch = world.beacon.epochAt(at + world.params.seed_delay)
-    commitment = world._commitment(job_id, Terms().segments, world.seed(epoch), world.job(job_id)["auditBps"], False)
-    world.rpc.next_at(at)
-    world.does(world.escrow.submit, job_id, b"\x01" * 32, commitment.root, sender=world.seller)
-    world.bring_seed(epoch)
+    world.accept(job_id, 24 * Terms().max_price)
+    world.submit(job_id, drawn=False)
+    world.bring_seed(world.job(job_id).epoch)
     world.past_deadline(job_id)
     return job_id
 
@@ -95,10 +89,9 @@ def settled_job(world) -> int:
 def test_a_whole_audited_job_works_with_a_plain_token_of_another_make(plain_market):
     world = plain_market
     unit = world.params.slot_bond // 500
-    commitment = world.audited(Terms(price=100 * unit))
+    commitment = world.audited(Terms(max_price=100 * unit))
     world.confirm(commitment)
-    world.past_deadline(commitment.job_id)
-    world.does(world.escrow.settle, commitment.job_id, sender=world.stranger)
+    world.settle(commitment.job_id)
     assert world.status(commitment.job_id) is JobStatus.SETTLED
     world.does(world.vault.unbond, unit, sender=world.seller)
     world.travel(world.params.unbond_delay)
@@ -107,15 +100,22 @@ def test_a_whole_audited_job_works_with_a_plain_token_of_another_make(plain_mark
 
 def test_a_cheat_is_slashed_in_a_plain_token_of_another_make(plain_market):
     world = plain_market
-    commitment = world.committee(Terms(price=world.params.slot_bond // 5))
-    segment = world.case(commitment.job_id)["segment"]
-    world.votes(commitment, [commitment.other_opening(segment)] * 3)
-    world.does(world.court.tally, commitment.job_id, sender=world.stranger)
+    commitment = world.committee(Terms(max_price=world.params.slot_bond // 5))
+    world.ruled(commitment, [commitment.other_opening(world.case(commitment.job_id).segment)] * 3)
     world.does(world.escrow.burn, sender=world.stranger)
     assert world.status(commitment.job_id) is JobStatus.SLASHED
 
 
-def test_a_token_that_keeps_a_fee_is_refused(greedy_market, anew):
+def test_a_token_without_permits_is_deposited_by_its_allowance(plain_market):
+    """A permit that fails, or that the token does not know, is no reason to refuse: the transfer decides."""
+    world = plain_market
+    before = world.vault.freeStakeOf(world.buyer)
+    arguments = (world.buyer, 1_000, 0, 27, bytes(32), bytes(32))
+    world.does(world.vault.depositWithPermit, *arguments, sender=world.buyer)
+    assert world.vault.freeStakeOf(world.buyer) - before == 1_000
+
+
+def test_a_token_that_keeps_a_fee_is_refused(greedy_market):
     world = greedy_market
     values = world.refuses(world.vault.deposit, world.seller, 1_000, sender=world.seller, error="PartialTransfer")
     assert values == (1_000, 990)
@@ -124,32 +124,32 @@ def test_a_token_that_keeps_a_fee_is_refused(greedy_market, anew):
 
 def test_a_recipient_that_reverts_is_credited_and_holds_up_nobody(hooked):
     world = hooked
-    job_id = settled_job(world)
+    job_id = settleable(world)
     mood(world, REVERT)
     before = world.books.wealth()
 
-    done = world.does(world.escrow.settle, job_id, sender=world.stranger)
+    done = world.settle(job_id)
 
     returned = done.event("JobSettled")["returned"]
     assert world.escrow.creditOf(world.actor) == returned > 0
     assert done.event("Credited")["amount"] == returned
-    assert world.books.gains(before)["seller"] == Terms().price * 99 // 100
+    assert world.books.gains(before)["seller"] == Terms().max_price * 99 // 100
 
 
 def test_a_recipient_that_burns_all_gas_is_credited_and_holds_up_nobody(hooked):
     world = hooked
-    job_id = settled_job(world)
+    job_id = settleable(world)
     mood(world, BURN_GAS)
-    done = world.does(world.escrow.settle, job_id, sender=world.stranger)
+    done = world.settle(job_id)
     assert world.escrow.creditOf(world.actor) == done.event("JobSettled")["returned"] > 0
     assert world.status(job_id) is JobStatus.SETTLED
 
 
 def test_what_was_credited_is_claimed_once_by_its_owner(hooked):
     world = hooked
-    job_id = settled_job(world)
+    job_id = settleable(world)
     mood(world, REVERT)
-    world.does(world.escrow.settle, job_id, sender=world.stranger)
+    world.settle(job_id)
     credit = world.escrow.creditOf(world.actor)
     world.refuses(world.escrow.claim, world.stranger, sender=world.stranger, error="NothingToClaim")
     before = world.token.balanceOf(world.stranger)
@@ -162,12 +162,13 @@ def test_what_was_credited_is_claimed_once_by_its_owner(hooked):
 @pytest.mark.parametrize("verb", ["settle", "cancel", "refund", "burn", "claim", "post"])
 def test_a_recipient_cannot_call_back_into_the_escrow(hooked, verb):
     world = hooked
-    job_id = settled_job(world)
+    job_id = settleable(world)
     acts(world, world.escrow.post, Terms().values())
-    arguments = {"burn": (), "claim": (world.actor,), "post": (Terms().values(),), "settle": (job_id,)}
+    own = world.with_job(world.escrow.jobCount())
+    arguments = {"burn": (), "claim": (world.actor,), "post": (Terms().values(),), "settle": world.with_job(job_id)}
     call = getattr(world.escrow, verb)
-    mood(world, REENTER, call, *arguments.get(verb, (world.escrow.jobCount(),)))
-    world.does(world.escrow.settle, job_id, sender=world.stranger)
+    mood(world, REENTER, call, *arguments.get(verb, own))
+    world.settle(job_id)
     assert world.actor.reentered() is False
     assert world.escrow.creditOf(world.actor) == 0
 
