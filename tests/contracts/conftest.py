@@ -31,3 +31,11 @@ def world(market):
     """The market as it opened. The chain goes back after the test."""
     with market.kept():
         yield market
+
+
+@pytest.fixture
+def large(world):
+    """The market with twenty-six judges: one to be drawn, and committees of three, seven and fifteen."""
+    world.more_judges(20)
+    world.travel(1)
+    return world
