@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Random traces: contracts and twin play the same calls, and after each call say the same, to the last unit.
 
+After its last call a stranger brings every trace to its end.
+
 TRACES and TRACE_CALLS make the run longer, TRACE_SEED begins elsewhere.
 """
 
@@ -13,30 +15,21 @@ from collections import Counter
 
 import pytest
 from trace_chain import Call, Disagreement
+from trace_ends import check_due, finish
 from trace_people import BEGIN, Stage
 from trace_player import Player
 from world import START
 
-from swarm.protocol.lifecycle import Market, Refused, Step, due
+from swarm.protocol.lifecycle import Market
 from swarm.protocol.lifecycle.market import PARTS
-from swarm.protocol.types import ZERO_DIGEST, CaseStatus, JobStatus, Ruling
+from swarm.protocol.types import CaseStatus, Ruling
 
 TRACES = int(os.environ.get("TRACES", "200"))
 CALLS = int(os.environ.get("TRACE_CALLS", "70"))
 SEED = int(os.environ.get("TRACE_SEED", "1"))
-NOBODY = "0x" + "99" * 20  # has no part in any job
 ENDS_CASE = ("court.confirm", "court.vouch", "court.replace_judge", "court.execute", "court.expose_canary")
 ENOUGH = 10_000  # calls after which everything must have happened
 REPLAYS = 300  # that finding a short trace may take
-OF_STEP = {
-    Step.REFUND: "escrow.refund",
-    Step.OPEN_AUDIT: "escrow.open_audit",
-    Step.SETTLE: "escrow.settle",
-    Step.REPLACE_JUDGE: "court.replace_judge",
-    Step.DRAW_COMMITTEE: "ballots.draw_committee",
-    Step.TALLY: "court.tally",
-    Step.EXECUTE: "court.execute",
-}
 
 
 @pytest.fixture(scope="module")
@@ -94,9 +87,13 @@ def play(stage: Stage, number: int, endings: Counter[str]) -> tuple[list[Call], 
         try:
             refusal = stage.chain.play(calls[-1])
             note_ending(stage.chain.market, calls[-1], refusal, endings)
-            check_due(stage, calls[-1].at + rng.choice((0, 1, 900, 1_201, 3_601, 7_200)))
+            check_due(stage.chain.market, calls[-1].at + rng.choice((0, 1, 900, 1_201, 3_601, 7_200)))
         except Disagreement as fault:
             return calls, fault
+    try:
+        finish(stage, calls[-1].at)
+    except Disagreement as fault:
+        return calls, fault
     return None
 
 
@@ -132,38 +129,14 @@ def replay(stage: Stage, calls: list[Call]) -> tuple[int, Disagreement] | None:
     for i, call in enumerate(calls):
         try:
             stage.chain.play(call)
-            check_due(stage, call.at)
+            check_due(stage.chain.market, call.at)
         except Disagreement as fault:
             return i, fault
-    return None
-
-
-def check_due(stage: Stage, now: int) -> None:
-    """What `due` says anybody may do is what the protocol then takes, for every job."""
-    market = stage.chain.market
-    for job in list(market.escrow.jobs.values()):
-        case = market.court.case_of(job.job_id)
-        ballot = market.ballots.ballot_of(job.job_id, case.round)
-        epoch = job.epoch if job.status == JobStatus.SUBMITTED else ballot.epoch
-        seed_known = market.beacon.seed_for(epoch)[0] != ZERO_DIGEST
-        drawn = job.status == JobStatus.SUBMITTED and bool(market.escrow.is_drawn(job))
-        said = due(job, case, ballot, now, seed_known, drawn, market.parameters.reveal_seconds)
-        arguments = {Step.DRAW_COMMITTEE: (job, case.round), Step.TALLY: (job.job_id,)}
-        taken = {step for step in Step if accepts(market, OF_STEP[step], NOBODY, *arguments.get(step, (job,)), now=now)}
-        if said != taken:
-            raise Disagreement(f"due at {now} of job {job.job_id}: {said}, taken {taken}; {CaseStatus(case.status)}")
-
-
-def accepts(market: Market, verb: str, caller: str, *arguments: object, now: int) -> bool:
-    """Whether the twin would take the call; changes nothing."""
-    part, name = verb.split(".")
-    before = market.snapshot()
     try:
-        getattr(getattr(market, part), name)(caller, *arguments, now=now)
-    except Refused:
-        return False
-    market.restore(before)
-    return True
+        finish(stage, calls[-1].at if calls else stage.now)
+    except Disagreement as fault:
+        return len(calls), fault
+    return None
 
 
 def report(counts: Counter) -> str:
