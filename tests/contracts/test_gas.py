@@ -48,9 +48,6 @@ class Meter:
         """By function; of several calls the mean."""
         return {name: round(sum(gas) / len(gas)) for name, gas in self.used.items()}
 
-    def details(self) -> str:
-        return ", ".join(f"{name.split('.')[-1]} {'/'.join(map(str, gas))}" for name, gas in self.used.items())
-
 
 @pytest.fixture(scope="module")
 def figures(market):
@@ -64,7 +61,8 @@ def figures(market):
                 act()
         if name in WHOLE_JOBS:
             jobs[name] = meter.total() // WHOLE_JOBS[name]
-        functions |= {label + suffix: gas for label, gas in meter.means().items() if label + suffix not in functions}
+        for label, gas in meter.means().items():
+            functions.setdefault(label if label == SHARED else label + suffix, gas)
     return {"whole_jobs": jobs, "functions": dict(sorted(functions.items()))}
 
 

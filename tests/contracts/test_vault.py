@@ -20,9 +20,7 @@ def test_deposit_refuses_nothing(world):
 
 
 def test_deposit_refuses_what_the_depositor_does_not_have(world):
-    world.refuses(
-        world.vault.deposit, world.deployer, 1, sender=world.deployer, error="ERC20InsufficientAllowance"
-    )
+    world.refuses(world.vault.deposit, world.deployer, 1, sender=world.deployer, error="ERC20InsufficientAllowance")
 
 
 def test_deposit_for_another_credits_the_other_and_touches_none_of_its_unbondings(world):
