@@ -9,22 +9,19 @@ from brownie import accounts
 from commitments import Commitment
 
 from swarm.chain.drand_signer import TestKey
-from swarm.protocol import draw, money
+from swarm.protocol import draw, money, types
 from swarm.protocol.commitment import seal as seal_of
 from swarm.protocol.commitment import sha256
 from swarm.protocol.types import (
     MISMATCH,
     UNAVAILABLE,
-    Ballot,
     BallotStatus,
-    Bond,
     Case,
     CaseStatus,
     Comparison,
     Job,
     JobStatus,
     Ruling,
-    Slot,
     Terms,
 )
 
@@ -60,19 +57,19 @@ class Stages:
         status, comparison, ruling, *rest = self.court.caseOf(job_id)
         return Case(job_id, CaseStatus(status), Comparison(comparison), Ruling(ruling), *rest)
 
-    def ballot(self, job_id: int, round_: int | None = None) -> Ballot:
+    def ballot(self, job_id: int, round_: int | None = None) -> types.Ballot:
         """A round of the job's case, by default the present one."""
         round_ = self.case(job_id).round if round_ is None else round_
         status, comparison, *rest = self.ballots.ballotOf(job_id, round_)
         committee = tuple(self.ballots.committeeOf(job_id, round_))
-        return Ballot(job_id, round_, BallotStatus(status), Comparison(comparison), *rest, committee)
+        return types.Ballot(job_id, round_, BallotStatus(status), Comparison(comparison), *rest, committee)
 
-    def slot(self, slot_id: int) -> Slot:
+    def slot(self, slot_id: int) -> types.Slot:
         owner, active_from, active_until, strikes, operator, hardware_class, _ = self.bench.slotOf(slot_id)
-        return Slot(slot_id, owner, active_from, active_until, strikes, operator, hardware_class)
+        return types.Slot(slot_id, owner, active_from, active_until, strikes, operator, hardware_class)
 
-    def bond(self, slot_id: int) -> Bond:
-        return Bond(*(int(value) for value in self.bench.bondOf(slot_id)))
+    def bond(self, slot_id: int) -> types.Bond:
+        return types.Bond(*(int(value) for value in self.bench.bondOf(slot_id)))
 
     def name(self, account) -> str:
         return self.books.names()[str(account)]
