@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -26,6 +27,10 @@ from swarm.errors import SwarmError, UsageError  # noqa: E402
 from swarm.protocol.parameters import EVMNET_CHAIN_HASH, EVMNET_KEY, LINE, DeploymentParameters  # noqa: E402
 
 NETWORK = "swarm-deployment"
+PRESETS = ("production", "devnet")
+# The npm compiler, run by .venv's Node, unless the person has chosen another.
+os.environ.setdefault("SOLCX_BINARY_PATH", str(ROOT / "scripts" / "solc_wrapper"))
+os.environ["PATH"] = f"{os.environ.get('PATH', '')}{os.pathsep}{ROOT / '.venv' / 'bin'}"
 
 
 def main() -> None:
@@ -46,10 +51,13 @@ def run(arguments: argparse.Namespace) -> dict:
     # Brownie's own records of earlier deployments make it refuse a chain that began anew; ours is what `--out` names.
     shutil.rmtree(ROOT / "build" / "brownie" / "deployments", ignore_errors=True)
     (ROOT / "build" / "brownie").mkdir(parents=True, exist_ok=True)
+    out = arguments.out.resolve() if arguments.out else None
+    named = arguments.parameters if arguments.parameters in PRESETS else str(Path(arguments.parameters).resolve())
+    os.chdir(ROOT)  # Brownie looks for the libraries' sources from here
     contracts = brownie.project.load(ROOT, "Contracts")
     _connect(arguments.rpc)
-    parameters = _parameters(arguments.parameters, genesis=brownie.chain[-1].timestamp)
-    out = arguments.out or ROOT / "deployments" / f"{brownie.chain.id}.json"
+    parameters = _parameters(named, genesis=brownie.chain[-1].timestamp)
+    out = out or ROOT / "deployments" / f"{brownie.chain.id}.json"
     return deploy(contracts, brownie.accounts.add(key), parameters, token=arguments.token, out=out)
 
 
