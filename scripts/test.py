@@ -41,14 +41,20 @@ def main() -> None:
 
     os.chdir(environment.ROOT)
     try:
-        # Downloads and image builds wait for others most of the time: the tests that need none of them run meanwhile.
-        with ThreadPoolExecutor(2) as pool:
+        # Downloads and image builds wait for others most of the time: the tests that need none of them run meanwhile,
+        # those of the contracts beside the rest, since they too wait for their chain half of the time.
+        with ThreadPoolExecutor(4) as pool:
             later = [pool.submit(slow) for slow in _set_up(environment, wanted)]
             early = [name for name in wanted if name != "integration"]
-            failed = [name for name in early if not _run(environment, name, theirs)]
+            lanes = [
+                [name for name in early if (name == "contracts") == is_contracts] for is_contracts in (True, False)
+            ]
+            run = partial(_run, environment, extra=theirs, hold=len(early) > 1)
+            running = [pool.submit(lambda lane: [name for name in lane if not run(name)], lane) for lane in lanes]
+            failed = [name for lane in running for name in lane.result()]
             for step in later:
                 step.result()
-        if "integration" in wanted and not _run(environment, "integration", theirs):
+        if "integration" in wanted and not _run(environment, "integration", extra=theirs):
             failed.append("integration")
     except environment.SetupFailed as error:
         sys.exit(f"error: {error}")
@@ -81,7 +87,8 @@ def _set_up(environment, wanted: list[str]) -> list[Callable[[], None]]:
     return [ipfs, environment.ensure_model, environment.ensure_job_image]
 
 
-def _run(environment, suite: str, extra: list[str]) -> bool:
+def _run(environment, suite: str, *, extra: list[str], hold: bool = False) -> bool:
+    """Runs one suite; what it prints is held back to its end where another one runs beside it."""
     start = time.monotonic()
     if suite == "contracts":
         command, env = environment.brownie_test(extra)
@@ -92,10 +99,15 @@ def _run(environment, suite: str, extra: list[str]) -> bool:
     else:
         command = [environment.python(), "-m", "pytest", f"tests/{suite}", "-q", *extra]
         env = environment.node_env()
-    print(f"\n== {suite}", flush=True)
-    code = subprocess.run(command, env=env).returncode
-    print(f"== {suite}: {'ok' if code == 0 else f'failed ({code})'} in {time.monotonic() - start:.0f} s", flush=True)
-    return code == 0
+    title = f"\n== {suite}\n"
+    if not hold:
+        print(title, end="", flush=True)
+    held = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if hold else {}
+    done = subprocess.run(command, env=env, **held)
+    said = f"{title}{done.stdout.decode(errors='replace')}" if hold else ""
+    word = "ok" if done.returncode == 0 else f"failed ({done.returncode})"
+    print(f"{said}== {suite}: {word} in {time.monotonic() - start:.0f} s", flush=True)
+    return done.returncode == 0
 
 
 if __name__ == "__main__":
