@@ -4,15 +4,16 @@ not pay."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 from brownie import HookToken
 from eth_utils import keccak, to_checksum_address
 from trace_chain import Call, Chain
 from world import START, World, parameters
 
+from swarm.protocol.lifecycle import DonePart
 from swarm.protocol.parameters import TOKEN, DeploymentParameters
-from swarm.protocol.types import Job
+from swarm.protocol.types import Job, Opening, Terms
 
 BEGIN = START + 10_000_000  # after everything the other tests did
 OPENING = BEGIN + 1_000  # after the deployment, however long it takes
@@ -64,6 +65,12 @@ class People:
                 return f"job {value.job_id} as {value.status.name} until {value.deadline}"
             if isinstance(value, bytes):
                 return value.hex()[:8]
+            if isinstance(value, Terms):
+                return f"terms of {value.segments} segments at {value.max_price}, {value.comparison.name}"
+            if isinstance(value, tuple):
+                return f"[{' '.join(map(short, value))}]"
+            if isinstance(value, Opening | DonePart):
+                return f"{type(value).__name__} {short(astuple(value))}"
             return names.get(value, str(value)) if isinstance(value, str) else str(value)
 
         return f"{call.at} {names[call.caller]}: {call.verb}({', '.join(map(short, call.arguments))})"
