@@ -158,6 +158,7 @@ contract Rules {
     /* VERDICTS */
 
     function testFuzz_onlyWorkSpeaksInTheExactClass(bytes32 word, uint16 segment) external pure {
+        if (uint256(word) % 2 == 0) word = bytes32((uint256(word) >> 1) % 5); // any word, and often one that means something
         vm.assume(segment != UNDELIVERED && word != UNAVAILABLE);
         vm.assertTrue(!Verdict.canSay(word, Comparison.Exact, segment), "19: nobody confirms without the preimage");
         vm.assertTrue(!Verdict.canSay(word, Comparison.Delivery, segment) || word == MATCH, "nothing is compared there");
