@@ -11,7 +11,7 @@ BALLOTS = faults_of(
         "authority",
         "external\n        onlyCourt\n        returns (address[] memory right, uint256 penalties)",
         "external\n        returns (address[] memory right, uint256 penalties)",
-        "",
+        "deployment committee",
     ),
     (
         "absent members lose nothing",
@@ -39,7 +39,7 @@ BALLOTS = faults_of(
         "chance",
         "(_ballots[jobId][round].since, _probes[jobId][round]);",
         "(uint40(block.timestamp), _probes[jobId][round]);",
-        "committee",
+        "committee draws",
     ),
     (
         "the denier sits in its committee",
@@ -53,14 +53,14 @@ BALLOTS = faults_of(
         "guard",
         "if (ballot.size % 2 == 0) _dropLast(jobId, round, ballot, fee);",
         "",
-        "",
+        "appeal appeal_outcomes",
     ),
     (
         "a committee of one",
         "guard",
         "bool isShort = isOver && ballot.mayBeShort && ballot.size >= LEAST_SEATS;",
         "bool isShort = isOver && ballot.mayBeShort;",
-        "",
+        "appeal appeal_outcomes",
     ),
     (
         "the first committee may be short",
@@ -90,21 +90,21 @@ BALLOTS = faults_of(
         "authority",
         "require(bench.operatorOf(member) == msg.sender, NotInCommittee(msg.sender));",
         "",
-        "committee",
+        "reveal committee",
     ),
     (
         "reveal something else than was sealed",
         "binding",
         "require(_findings[jobId][round][seat] == seal_, SealMismatch());",
         "",
-        "committee",
+        "reveal",
     ),
     (
         "reveal before all have sealed",
         "clock",
         "require(_now() > ballot.deadline, DeadlineRunning(ballot.deadline, _now()));\n        ballot.status",
         "ballot.status",
-        "committee",
+        "reveal",
     ),
     (
         "reveal after the deadline",
@@ -112,7 +112,7 @@ BALLOTS = faults_of(
         "_requireStatus(ballot, BallotStatus.Revealing);\n"
         "        require(_now() <= ballot.deadline, DeadlinePassed(ballot.deadline, _now()));",
         "_requireStatus(ballot, BallotStatus.Revealing);",
-        "committee",
+        "reveal",
     ),
     (
         "count while members may reveal",
@@ -126,28 +126,28 @@ BALLOTS = faults_of(
         "guard",
         "votes >= 2 && 2 * votes > size",
         "votes >= 2",
-        "",
+        "appeal appeal_outcomes",
     ),
     (
         "acquitted without a proof",
         "binding",
         "if (proof.length == 0) return leaf == job.segmentRoot && job.segments == 1;",
         "if (proof.length == 0) return true;",
-        "tally committee",
+        "reveal tally",
     ),
     (
         "any proof will do",
         "binding",
         "require(Commitment.root(leaf, segment, proof) == job.segmentRoot, WrongOpening());",
         "",
-        "committee",
+        "reveal",
     ),
     (
         "any word will do",
         "binding",
         "require(Verdict.canSay(verdict, ballot.comparison, ballot.segment), WrongVerdict(verdict));",
         "",
-        "",
+        "reveal vouch",
     ),
 )
 

@@ -39,14 +39,14 @@ VAULT = faults_of(
         "guard",
         "try IERC20Permit(token).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}",
         "IERC20Permit(token).permit(msg.sender, address(this), amount, deadline, v, r, s);",
-        "vault",
+        "permit",
     ),
     (
         "a permit is not asked for",
         "state",
         "try IERC20Permit(token).permit(msg.sender, address(this), amount, deadline, v, r, s) {} catch {}",
         "",
-        "vault",
+        "permit",
     ),
     (
         "unbond takes locked stake",
@@ -109,14 +109,14 @@ VAULT = faults_of(
         "payee",
         "_keys[msg.sender] = Keys(operator, payout);",
         "_keys[msg.sender] = Keys(payout, operator);",
-        "vault",
+        "keys",
     ),
     (
         "payout without a key goes nowhere",
         "payee",
         "return payout == address(0) ? account : payout;",
         "return payout;",
-        "vault",
+        "keys settle",
     ),
     (
         "revoke with a lock",
