@@ -43,7 +43,7 @@ def main() -> None:
     try:
         # Downloads and image builds wait for others most of the time: the tests that need none of them run meanwhile,
         # those of the contracts beside the rest, since they too wait for their chain half of the time.
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(5) as pool:
             later = [pool.submit(slow) for slow in _set_up(environment, wanted)]
             early = [name for name in wanted if name != "integration"]
             lanes = [
