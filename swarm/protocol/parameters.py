@@ -114,7 +114,7 @@ class DeploymentParameters:
             beacon_key=beacon_key,
             beacon_genesis=genesis,
             rounds_per_epoch=1,
-            fallback_patience=60,
+            fallback_patience=20,
             fallback_commit_seconds=10,
             fallback_reveal_seconds=10,
             slot_exit_delay=7 * DAY,
