@@ -91,8 +91,12 @@ class Judge:
         return action
 
     def _waiting(self, error: TransientError) -> plan.Rest:
-        log.warning("waiting", reason=str(error))
-        return plan.Rest(str(error))
+        rest = plan.Rest(str(error))
+        # An outage lasts: it is told once, not at every look.
+        if rest.reason != self._last_rest:
+            log.warning("waiting", reason=rest.reason)
+        self._last_rest = rest.reason
+        return rest
 
     def stop(self) -> None:
         """Ends a running replay; it is run again after a restart."""

@@ -16,8 +16,10 @@ from swarm.protocol.fallback import Attempt, FallbackParameters, secret_commitme
 from swarm.protocol.types import ZERO_DIGEST, BallotStatus, Digest, Epoch, JobStatus, Slot, SlotId
 from tests.unit.seller.test_plan import NOW
 from tests.unit.verifier.cases import JUDY, MINE, OWNER, observed, view, voting
+from tests.unit.verifier.world import World
 from verifier import plan
 from verifier.fallback import SECRET, Close, Commit, Fallback, FixBlock, KeepHash, Outage, Reveal, next_step
+from verifier.service import Judge
 
 EPOCH = Epoch(9)
 WINDOWS = FallbackParameters(patience=60, commit_seconds=100, reveal_seconds=200)
@@ -269,3 +271,24 @@ def test_the_commitment_is_the_packed_hash_of_the_contract():
     secret = Digest(bytes(range(32)))
     expected = sha256(bytes.fromhex("0000000900000002") + secret)
     assert secret_commitment(EPOCH, SlotId(2), secret) == expected
+
+
+def test_a_judge_whom_drand_does_not_answer_commits_and_goes_on_asking(journal, caplog):
+    world = World(WAITING[0], seed=(None, False))
+    chain = world.chain()
+    asked = []
+    chain.drand.signature = lambda round_: asked.append(round_) or _raise(TransientError("no relay answers"))
+    chain.beacon.fallback_parameters = lambda: replace(WINDOWS, patience=100)
+    chain.beacon.attempt_of = lambda epoch: NOTHING
+    chain.beacon.commit_secret = world.does(Beacon, "commit_secret")
+    chain.client.block_number = lambda: 51
+    judge = Judge(chain=chain, replayer=world, journal=journal, account=SimpleNamespace(address=JUDY), turns=1)
+    actions = [judge.tick() for _ in range(5)]
+    assert [type(action) for action in actions] == [plan.Rest, plan.MakeSeed, plan.Rest, plan.Rest, plan.Rest]
+    assert [name for name, _ in world.calls] == ["commit_secret"] and len(asked) == 4
+    told = [record.getMessage() for record in caplog.records]
+    assert told.count("waiting") == 2, "once before and once after it could do something"
+
+
+def _raise(error):
+    raise error
