@@ -13,6 +13,7 @@ from swarm.buyer.offer import Offer, offer, post
 from swarm.buyer.prepare import Prepared, prepare
 from swarm.buyer.pull import Pulled, pull_adapter
 from swarm.chain.network import Chain
+from swarm.cli.reading import state_of
 from swarm.clock import wait_for
 from swarm.errors import SwarmError
 from swarm.execution.evaluation import Evaluation, evaluate
@@ -158,6 +159,12 @@ def _tell_line(story: Story, name: str, line: dict, live: Live) -> None:
             say(f"[red]{name} denies job {job}: a committee of three is drawn from a fresh seed[/red]")
         case "sealed" | "revealed":
             say(f"{name} has {event} its finding on job {job}")
+        case "tallied":
+            say(
+                f"{name} tallies the votes on job {job}; the ruling can be appealed for some seconds here, a day elsewhere"
+            )
+        case "ruling_executed":
+            say(f"{name} carries out the ruling on job {job}: {line['ruling']}")
         case "job_refused" | "run_failed" | "replay_failed" | "refused":
             raise SwarmError(f"{name}: {event}: {line.get('reason')}")
         case _:
@@ -165,7 +172,8 @@ def _tell_line(story: Story, name: str, line: dict, live: Live) -> None:
 
 
 def _tell_state(story: Story, job: Job, seen: dict[JobId, str]) -> None:
-    state = "past its audit" if job.audited and not job.status.is_final else job.status.name.lower().replace("_", " ")
+    status = state_of(story.chain, job)
+    state = "past its audit" if job.audited and not status.is_final else status.name.lower().replace("_", " ")
     if seen.get(job.job_id) == state:
         return
     seen[job.job_id] = state
