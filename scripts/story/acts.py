@@ -160,9 +160,7 @@ def _tell_line(story: Story, name: str, line: dict, live: Live) -> None:
         case "sealed" | "revealed":
             say(f"{name} has {event} its finding on job {job}")
         case "tallied":
-            say(
-                f"{name} tallies the votes on job {job}; the ruling can be appealed for some seconds here, a day elsewhere"
-            )
+            say(f"{name} tallies the votes on job {job}; anyone may appeal, for some seconds here and a day elsewhere")
         case "ruling_executed":
             say(f"{name} carries out the ruling on job {job}: {line['ruling']}")
         case "job_refused" | "run_failed" | "replay_failed" | "refused":
