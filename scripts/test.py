@@ -20,7 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -42,24 +42,28 @@ def main() -> None:
     os.chdir(environment.ROOT)
     try:
         # Downloads and image builds wait for others most of the time: the tests that need none of them run meanwhile,
-        # those of the contracts beside the rest, since they too wait for their chain half of the time.
+        # those of the contracts beside all others, since they too wait for their chain half of the time.
         with ThreadPoolExecutor(5) as pool:
             later = [pool.submit(slow) for slow in _set_up(environment, wanted)]
-            early = [name for name in wanted if name != "integration"]
-            lanes = [
-                [name for name in early if (name == "contracts") == is_contracts] for is_contracts in (True, False)
-            ]
-            run = partial(_run, environment, extra=theirs, hold=len(early) > 1)
-            running = [pool.submit(lambda lane: [name for name in lane if not run(name)], lane) for lane in lanes]
-            failed = [name for lane in running for name in lane.result()]
-            for step in later:
-                step.result()
-        if "integration" in wanted and not _run(environment, "integration", extra=theirs):
-            failed.append("integration")
+            lanes = [name for name in wanted if name == "contracts"], [name for name in wanted if name != "contracts"]
+            play = partial(_play, environment, later=later, extra=theirs, hold=len(wanted) > 1)
+            failed = [name for lane in list(pool.map(play, lanes)) for name in lane]
     except environment.SetupFailed as error:
         sys.exit(f"error: {error}")
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _play(environment, lane: list[str], *, later: list[Future], extra: list[str], hold: bool) -> list[str]:
+    """Runs suites one after the other; returns those that failed. Raises SetupFailed when a slow step did."""
+    failed = []
+    for name in lane:
+        if name == "integration":
+            for step in later:
+                step.result()
+        if not _run(environment, name, extra=extra, hold=hold):
+            failed.append(name)
+    return failed
 
 
 def _split(arguments: list[str]) -> tuple[list[str], list[str]]:

@@ -25,7 +25,7 @@ from swarm.protocol.lifecycle.market import PARTS
 from swarm.protocol.types import CaseStatus, Ruling
 
 TRACES = int(os.environ.get("TRACES", "200"))
-CALLS = int(os.environ.get("TRACE_CALLS", "70"))
+CALLS = int(os.environ.get("TRACE_CALLS", "50"))
 SEED = int(os.environ.get("TRACE_SEED", "1"))
 ENDS_CASE = ("court.confirm", "court.vouch", "court.replace_judge", "court.execute", "court.expose_canary")
 ENOUGH = 10_000  # calls after which everything must have happened

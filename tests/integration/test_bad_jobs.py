@@ -29,7 +29,7 @@ def test_a_job_that_cannot_be_run_is_given_up_once(process_market, chats):
     assert job.status is JobStatus.OPEN
     seller = market.facts("sally", "swarm", "wallet", "show")["address"]
     assert chain.vault.stake_of(seller).locked == 0
-    assert chain.vault.stake_of(seller).stake == 50 * 10**18 - -(-job.price * 200 // 10_000)
+    assert chain.vault.stake_of(seller).stake == 50 * 10**18 - -(-job.terms.max_price * 200 // 10_000)
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ def test_an_honest_job_in_containers_is_audited_and_paid(docker_market, chats, t
     weights = load_file(tmp_path / "out" / "adapter_model.safetensors")
     assert any(tensor.any() for name, tensor in weights.items() if "lora_B" in name), "nothing was learnt"
     case = market.facts("bob", "verifier", "show", str(job_id))
-    assert case["case"] == "ruled" and case["ruling"] == "confirmed" and not case["denied"]
+    assert case["case"] == "closed" and case["ruling"] == "confirmed" and not case["denied"]
     assert [line for judge in JUDGES for line in market.events(judge, "confirmed")]
     assert_conserved(market, "bob", "sally", *JUDGES)
 
