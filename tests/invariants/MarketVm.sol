@@ -16,7 +16,6 @@ interface MarketVm is Vm {
     function computeCreateAddress(address deployer, uint256 nonce) external pure returns (address);
     function snapshotState() external returns (uint256 id);
     function revertToStateAndDelete(uint256 id) external returns (bool success);
-    function roll(uint256 blockNumber) external;
 }
 
 MarketVm constant cheats = MarketVm(address(uint160(uint256(keccak256("hevm cheat code")))));
