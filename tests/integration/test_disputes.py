@@ -2,6 +2,7 @@
 """Disputes through the shipped commands, over one real market: challenges, an appeal, named keys, a silent drand."""
 
 import json
+import os
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -32,6 +33,11 @@ pytestmark = pytest.mark.timeout(900)
 PEOPLE = ("bob", "sally", "oscar", "paula", "vera", "larry", "sam")
 STAKE = 50 * 10**18
 WORKER = ("worker", "start", "--sandbox", "process", "--log-format", "json", "--job")
+
+
+long = pytest.mark.skipif(
+    os.environ.get("SWARM_LONG_TESTS") != "1", reason="minutes of waiting for windows; SWARM_LONG_TESTS=1 runs it"
+)
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +225,7 @@ def post_spec(market: Market, chats: Path, path: Path, **changes) -> JobId:
     return JobId(market.facts("bob", "swarm", "job", "post", str(path), "--engine", market.engine, "--yes")["job"])
 
 
+@long
 def test_a_convicted_cheat_that_appeals_still_loses(market, chats):
     """All four judges have spoken before, so nobody is left to hear the appeal: the ruling stands, its bond returns."""
     market.facts("larry", "swarm", "stake", "deposit", "50")
@@ -257,6 +264,7 @@ def cheat(market: Market, person: str, job_id: JobId) -> subprocess.Popen:
     return process
 
 
+@long
 def test_judges_make_the_seed_while_drand_is_silent(market, chats):
     market.facts("sam", "swarm", "stake", "deposit", "50")
     before = tokens(market, "sam")
