@@ -10,8 +10,8 @@ import {MarketLedger} from "./MarketLedger.sol";
 import {Handler, Suite} from "./Suite.sol";
 import {vm} from "./Vm.sol";
 
-/// @title The whole market under any order of calls. What holds after each call is in `MarketChecks`; here is what holds of
-/// the whole.
+/// @title The whole market under any order of calls.
+/// @dev Here is what holds of the whole; what holds after each call is in `MarketChecks`.
 contract MarketInvariants is Suite {
     uint256 private constant LIVENESS_EVERY = 8; // acts: it costs as much as many looks
 
@@ -33,15 +33,15 @@ contract MarketInvariants is Suite {
     }
 
     function _selectors() internal pure override returns (bytes4[] memory all) {
-        all = new bytes4[](14);
-        (all[0], all[1], all[2]) = (MarketHandler.post.selector, MarketHandler.step.selector, MarketHandler.stepAll.selector);
+        all = new bytes4[](13);
+        (all[0], all[1], all[2]) =
+            (MarketHandler.post.selector, MarketHandler.step.selector, MarketHandler.stepAll.selector);
         (all[3], all[4]) = (MarketHandler.deviate.selector, MarketHandler.challenge.selector);
         (all[5], all[6], all[7]) =
             (MarketHandler.expose.selector, MarketHandler.cashIn.selector, MarketHandler.stake.selector);
         (all[8], all[9], all[10]) =
             (MarketHandler.sit.selector, MarketHandler.travel.selector, MarketHandler.setMood.selector);
-        (all[11], all[12], all[13]) =
-            (MarketHandler.misuse.selector, MarketHandler.forge.selector, MarketHandler.noteReentries.selector);
+        (all[11], all[12]) = (MarketHandler.misuse.selector, MarketHandler.forge.selector);
     }
 
     /// @dev One function, because forge plays a campaign of its own for each; its parts bear the numbers.

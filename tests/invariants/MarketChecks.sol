@@ -143,7 +143,7 @@ abstract contract MarketChecks is MarketLedger {
         if (_ruling == Ruling.Void) _checkBonds(id);
     }
 
-    /// @dev At least two judges of one class, more than half of the committee, of different owners, none proved the seller's.
+    /// @dev At least two judges of one class, of different owners, more than half of the committee.
     function _checkMajority(uint256 id, IAuditCourt.Case memory case_, Job memory before) private view {
         SlotId[] memory members = ballots.committeeOf(JobId.wrap(uint64(id)), case_.ruledRound);
         bytes32 winner;
@@ -175,8 +175,8 @@ abstract contract MarketChecks is MarketLedger {
         return who == job.buyer || who == job.seller;
     }
 
-    /// @dev The buyer made whole, at most a fifth more of the collateral and of the losers' money; half of the rest burned;
-    /// nobody who asked gets more than half.
+    /// @dev The buyer made whole, with at most a fifth of the collateral and of the losers' money; half of the rest
+    /// burned; nobody who asked gets more than half.
     function _checkSplit(uint256 id, Job memory before) private view {
         uint256 rest = before.collateral;
         uint256 judges = 3 * _feeOf(before) < rest ? 3 * _feeOf(before) : rest;

@@ -22,10 +22,10 @@ abstract contract MarketJudges is MarketTraders {
         bool expected = entry.job.status == JobStatus.Submitted && !entry.job.audited && known && drawn;
         bytes memory call_ = abi.encodeCall(escrow.openAudit, (_id(id), entry.job, entry.terms));
         if (expected) _moveRegistry(id, address(escrow), call_, 0);
-        vm.assertEq(_do(Deed.OpenAudit, id, who, address(escrow), call_), expected, "10: the draw alone opens an audit");
+        vm.assertEq(_do(Deed.OpenAudit, id, who, address(escrow), call_), expected, "10: only the draw opens an audit");
     }
 
-    /// @dev The drawn judge's answer: honest mostly; else it denies what is true, or passes on an opening the seller leaked.
+    /// @dev The drawn judge's answer: honest mostly; else it denies what is true, or passes on what the seller leaked.
     function _judge(uint256 id, uint256 random) internal {
         IAuditCourt.Case memory case_ = court.caseOf(_id(id));
         if (SlotId.unwrap(case_.judge) == 0) return _volunteer(id, random);
@@ -85,7 +85,10 @@ abstract contract MarketJudges is MarketTraders {
         if (expected) _moveRegistry(id, address(ballots), call_, case_.round);
         bool success = _do(Deed.DrawCommittee, id, who, address(ballots), call_);
         vm.assertEq(success, expected, "17: a committee is drawn when its seed is known");
-        if (success && case_.instance == 3) ++_counts[uint256(Deed.LastInstance)];
+        bool isLast = success && case_.instance == 3;
+        if (isLast && ballots.ballotOf(_id(id), case_.round).status == IBallots.BallotStatus.Sealing) {
+            ++_counts[uint256(Deed.LastInstance)];
+        }
     }
 
     /// @dev Draws in a world whose registry has just moved, and in this one: the same judges.
@@ -144,7 +147,8 @@ abstract contract MarketJudges is MarketTraders {
         bool hasBegun = !isSealing || _now() > ballot.deadline;
         bool expected = hasBegun && _now() <= ballot.deadline + (isSealing ? 2 hours : 0);
         bool isWord = uint256(_verdict(id, ballot.segment, round, seat)) <= uint256(UNAVAILABLE);
-        bytes memory call_ = isWord ? _word(id, round, seat, ballot.segment) : _revelation(id, round, seat, ballot.segment);
+        bytes memory call_ =
+            isWord ? _word(id, round, seat, ballot.segment) : _revelation(id, round, seat, ballot.segment);
         bool success = _do(isWord ? Deed.RevealWord : Deed.Reveal, id, who, address(ballots), call_);
         vm.assertEq(success, expected, "17, 19: who sealed may reveal that, in its time");
     }

@@ -116,7 +116,11 @@ abstract contract MarketWork is MarketChecks {
 
     /// @return root The seller's commitment to `count` segments.
     /// @return proof That the leaf of segment `index` is in it.
-    function _tree(uint256 id, uint256 count, uint256 index) internal view returns (bytes32 root, bytes32[] memory proof) {
+    function _tree(uint256 id, uint256 count, uint256 index)
+        internal
+        view
+        returns (bytes32 root, bytes32[] memory proof)
+    {
         uint256 depth = Commitment.depth(count);
         bytes32[] memory nodes = new bytes32[](1 << depth);
         for (uint256 i; i < count; ++i) nodes[i] = _leafOf(id, i, _sellers(id, i));

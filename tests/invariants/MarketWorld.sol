@@ -63,7 +63,11 @@ abstract contract MarketWorld is Handler {
         );
         bench = new JudgeBench(vault, _at(6), _at(5), _at(8), 500 * TOKEN, 7 days);
         ballots = new Ballots(
-            beacon, bench, AuditCourt(_at(6)), JobEscrow(_at(8)), BallotParameters(SEAL_SECONDS, 2 hours, 1 days, SEED_DELAY)
+            beacon,
+            bench,
+            AuditCourt(_at(6)),
+            JobEscrow(_at(8)),
+            BallotParameters(SEAL_SECONDS, 2 hours, 1 days, SEED_DELAY)
         );
         court = new AuditCourt(
             beacon, bench, ballots, JobEscrow(_at(8)), CourtParameters(JUDGE_SECONDS, 1 days, MAX_SEGMENT_SECONDS)
