@@ -53,7 +53,7 @@ ESCROW = faults_of(
         "guard",
         "require(!job.audited, IAuditCourt.CaseAlreadyOpen(jobId));",
         "",
-        "audit",
+        "audit settle",
     ),
     (
         "an audit nobody drew",
