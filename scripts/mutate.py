@@ -161,8 +161,12 @@ class Run:
             self._write()
 
     def _write(self) -> None:
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        self._file.write_text(json.dumps(self._results, indent=1) + "\n")
+        """Beside what other runs stored, those of earlier sources too: a run of one fault must not lose the others."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        stored = json.loads(self._file.read_text()) if self._file.exists() else {}
+        fresh = self._file.with_suffix(".new")
+        fresh.write_text(json.dumps(stored | self._results, indent=1) + "\n")
+        fresh.replace(self._file)  # whoever is killed while writing leaves the old file
 
     def _key(self, fault: Fault) -> str:
         stage = "forge" if self._forge_only else "all"

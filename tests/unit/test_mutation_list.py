@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The list of faults: each fits the contracts as they stand today at one place, and names who should notice."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,15 @@ def test_a_text_that_is_not_there_once_is_refused(text):
 def test_a_fault_that_changes_nothing_is_refused():
     with pytest.raises(mutate.Refused, match="changes nothing"):
         mutate.check(Fault("x", "guard", "X.sol", "a;", "a;", ()), "a;")
+
+
+def test_a_run_keeps_what_other_runs_stored_and_believes_only_its_own_sources(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutate, "FOLDER", tmp_path)
+    (tmp_path / "results.json").write_text(json.dumps({"old": {"sources": "others", "end": "killed"}}))
+    fault = Fault("x", "guard", "X.sol", "a;", "b;", ())
+    mutate.Run(1, forge_only=True, fresh=False)._keep(fault, {"end": "survived", "by": "", "seconds": 1.0})
+
+    stored = json.loads((tmp_path / "results.json").read_text())
+    again = mutate.Run(1, forge_only=True, fresh=False)
+    assert len(stored) == 2 and again._results.keys() == stored.keys() - {"old"}
+    assert again.play([fault])["x"]["end"] == "survived"
