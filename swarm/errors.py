@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error a person can meet, drawn as one tree. Its class says who must act; its exit code is the shell's.
 
-    SwarmError                 1   something unexpected
-    ├── UsageError             2   the person: fix the command or the settings
-    │   ├── NotFound           3   no such job, account, file
-    │   ├── SpecError          4   the spec or the dataset is invalid
-    │   ├── WalletError        5   locked, wrong passphrase, no account
-    │   ├── FundsError         6   too little balance, allowance, stake or gas; spend cap reached
-    │   └── NoOffer            7   nobody can take this job
-    ├── TransientError         8   wait and retry: RPC, store or engine unreachable
-    │   └── NotMined           9   a transaction was sent and is not mined yet
-    ├── Reverted               9   the contract refused (one subclass per custom error: swarm.chain.reverts)
-    ├── JobFailed             10   the job itself failed: its program, its limits, its sandbox
-    └── IntegrityError        13   somebody may be lying: never retried, evidence kept
+SwarmError                 1   something unexpected
+├── UsageError             2   the person: fix the command or the settings
+│   ├── NotFound           3   no such job, account, file
+│   ├── SpecError          4   the spec or the dataset is invalid
+│   ├── WalletError        5   locked, wrong passphrase, no account
+│   ├── FundsError         6   too little balance, allowance, stake or gas; spend cap reached
+│   └── NoOffer            7   nobody can take this job
+├── TransientError         8   wait and retry: RPC, store or engine unreachable
+│   └── NotMined           9   a transaction was sent and is not mined yet
+├── Reverted               9   the contract refused (one subclass per custom error: swarm.chain.reverts)
+├── JobFailed             10   the job itself failed: its program, its limits, its sandbox
+└── IntegrityError        13   somebody may be lying: never retried, evidence kept
 """
 
 from __future__ import annotations

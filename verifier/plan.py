@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from swarm.protocol.types import UNDELIVERED, BallotStatus, CaseStatus, Comparison, JobId, JobStatus, SlotId
+from swarm.protocol.types import BallotStatus, CaseStatus, JobId, JobStatus, SlotId
 from verifier.fallback import Step, next_step
 from verifier.view import Hand, Move, Observed, View
 
@@ -30,14 +30,6 @@ class Seal:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Decline:
-    """Owed, but this judge cannot know the answer: it says so once instead of giving its word blindly."""
-
-    item: Observed
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +84,7 @@ class Rest:
     reason: str
 
 
-Owed = Reveal | Seal | Verdict | Decline | Replay
+Owed = Reveal | Seal | Verdict | Replay
 Action = Owed | BringSeed | MakeSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer | Rest
 _RULES: list[Callable[[View, Observed], Action | None]] = []
 
@@ -157,17 +149,10 @@ def verdict_due(view: View, item: Observed) -> Verdict | None:
 
 
 @_rule
-def decline(view: View, item: Observed) -> Decline | None:
-    if not _owes_finding(view, item) or _can_find(item):
-        return None
-    return Decline(item, f"this judge only re-executes the exact class, not {item.case.comparison.name.lower()}")
-
-
-@_rule
 def replay_next(view: View, item: Observed) -> Replay | None:
     if view.replaying is not None or view.now < view.postponed.get(item.key, 0):
         return None
-    return Replay(item) if _owes_finding(view, item) and _can_find(item) else None
+    return Replay(item) if _owes_finding(view, item) else None
 
 
 # what anyone may do
@@ -234,7 +219,7 @@ def replace_judge(view: View, item: Observed) -> ReplaceJudge | None:
 @_rule
 def volunteer(view: View, item: Observed) -> Volunteer | None:
     """Takes on a case nobody was found for, if a whole segment still fits into the time that is left."""
-    is_wanted = item.case.status is CaseStatus.JUDGING and not item.case.judge and _can_find(item)
+    is_wanted = item.case.status is CaseStatus.JUDGING and not item.case.judge
     fits = view.now + item.job.segment_seconds <= item.deadline
     if not is_wanted or not fits or view.replaying is not None:
         return None
@@ -244,11 +229,6 @@ def volunteer(view: View, item: Observed) -> Volunteer | None:
 def _owes_finding(view: View, item: Observed) -> bool:
     owes = _must_judge(view, item) or _seat_to_fill(view, item) is not None
     return owes and item.key not in view.replayed | view.failed
-
-
-def _can_find(item: Observed) -> bool:
-    """Whether this judge can answer the question by itself: re-executions are compared bit by bit only."""
-    return item.segment == UNDELIVERED or item.case.comparison is Comparison.EXACT
 
 
 def _own_seat(view: View, item: Observed) -> int | None:

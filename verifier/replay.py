@@ -1,56 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers what a judge is asked: re-executes one segment of a submitted job and compares it with what the seller
-committed to, or fetches the whole result."""
+committed to, checks a claim within bounds, or fetches the whole result."""
 
 from __future__ import annotations
 
 import json
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.errors import IntegrityError, NotFound, TransientError
 from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
 from swarm.execution.results import leaves_of, output_cid, read_manifest
-from swarm.execution.segments import Execution, Product, Sandbox, StateRefused, execute, opening_of
+from swarm.execution.segments import Execution, Product, Sandbox, StateRefused, check_claim, execute, opening_of
 from swarm.protocol import commitment
-from swarm.protocol.types import MATCH, UNAVAILABLE, UNDELIVERED, Digest, Job, Opening
+from swarm.protocol.types import MATCH, MISMATCH, UNAVAILABLE, UNDELIVERED, Comparison, Digest, Job
 from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of
 from swarm.storage.port import Store
-from swarm.workloads import exact
+from swarm.workloads.fields import Spec
+from swarm.workloads.registry import workload_of
 from swarm.workloads.result import Manifest
-from swarm.workloads.spec import LoraSpec
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a judge found. `verdict` is what it says or seals: the leaf it recomputed, or a word, which has no opening.
-
-    `proof` is empty unless our leaf is the seller's own.
-    """
-
-    segment: int  # or UNDELIVERED
-    verdict: Digest
-    opening: Opening | None
-    matches: bool
-    proof: tuple[Digest, ...]
-    evidence_cid: Digest
-    wall_seconds: float
-    cpu_seconds: float
-
-    def to_json(self) -> dict:
-        """The finding as the journal keeps it; bytes as hexadecimal text."""
-        return _hexed(asdict(self))
-
-    @classmethod
-    def from_json(cls, entry: dict) -> Finding:
-        opened = entry["opening"]
-        opening = Opening(**{name: _digest(text) for name, text in opened.items()}) if opened else None
-        proof = tuple(_digest(text) for text in entry["proof"])
-        digests = {name: _digest(entry[name]) for name in ("verdict", "evidence_cid")}
-        return cls(**(entry | digests | {"opening": opening, "proof": proof}))
+from swarm.workloads.verification import Verification
+from swarm.workloads.workload import Fact, Zone
+from verifier.evidence import finite, leaf_evidence, word_evidence
+from verifier.finding import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +39,24 @@ class _Start:
 
 class _NotThere(NotFound):
     """The result as a whole cannot be fetched, so there is nothing to compare with."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One segment of one job, and what a re-execution of it needs."""
+
+    job: Job
+    segment: int
+    spec: Spec
+    inputs: Inputs
+    first_state: Path | None
+    is_patient: bool
+    run: dict = field(default_factory=dict)  # what every run is told: its time, whom it tells, what stops it
+
+    @property
+    def index(self) -> int:
+        """The segment's number in the spec: the job may be a part of it."""
+        return self.job.terms.first_segment + self.segment
 
 
 class Replayer:
@@ -83,43 +76,37 @@ class Replayer:
         on_progress: Callable[[dict], None] | None = None,
         stop: threading.Event | None = None,
     ) -> Finding:
-        """Re-executes `segment` from the seller's own previous output.
+        """Answers for one segment in the way its job is verified. While `is_patient` a missing result is waited for;
+        a missing input, which is the buyer's, always is, and is never held against the seller. Where the result as a
+        whole cannot be fetched the finding is UNAVAILABLE. Raises JobFailed, TransientError.
+        """
+        if job.terms.comparison is Comparison.DELIVERY:
+            return self.fetch(job, segment=segment, is_patient=is_patient, stop=stop)
+        spec, inputs, first_state = self._inputs(job)
+        run = {"wall_seconds": wall_seconds, "on_progress": on_progress, "stop": stop}
+        question = _Question(job, segment, spec, inputs, first_state, is_patient, run)
+        try:
+            return self._recomputed(question) if spec.verification is Verification.EXACT else self._bounded(question)
+        except _NotThere as error:
+            return self._word(job, segment, UNAVAILABLE, str(error))
+
+    def _recomputed(self, question: _Question) -> Finding:
+        """Exact class: recomputes the leaf from the seller's own previous output.
 
         Where that output is missing, is not what was committed, or cannot be continued, the segment is re-executed from
         the job's initial state: the same for every judge, never more than one segment, and never an honest seller's
-        leaf. So nobody escapes by withholding or by publishing rubbish. Where the result as a whole cannot be fetched
-        the finding is UNAVAILABLE. While `is_patient` a missing result is waited for; a missing input, which is the
-        buyer's, always is, and is never held against the seller. Raises JobFailed, TransientError.
+        leaf. So nobody escapes by withholding or by publishing rubbish.
         """
-        spec, inputs, first_state = self._inputs(job)
-        try:
-            start = self._start(job, segment, first_state, is_patient)
-        except _NotThere as error:
-            return self._word(job, segment, UNAVAILABLE, str(error))
-        workspace = self._home / "replay" / f"{job.job_id}-{segment}"
-
-        def run(state: Path) -> Execution:
-            return execute(
-                self._sandbox,
-                spec,
-                inputs,
-                first=job.terms.first_segment + segment,
-                last=job.terms.first_segment + segment + 1,
-                state=state,
-                workspace=workspace,
-                wall_seconds=wall_seconds,
-                on_progress=on_progress,
-                stop=stop,
-            )
-
+        job, segment, inputs = question.job, question.segment, question.inputs
+        start = self._start(question)
         problem = start.problem
         try:
-            execution = run(start.state or inputs.initial_state)
+            execution = self._execute(question, start.state or inputs.initial_state)
         except StateRefused as error:
             if start.state in (None, inputs.initial_state):
                 raise
             problem = f"the state before segment {segment} cannot be continued: {error}"
-            execution = run(inputs.initial_state)
+            execution = self._execute(question, inputs.initial_state)
         product = execution.products[-1]
         opening = opening_of(self._store, product)
         leaf = commitment.opened_leaf(job.job_id, segment, opening)
@@ -130,12 +117,70 @@ class Replayer:
             opening=opening,
             matches=proof is not None,
             proof=tuple(proof or ()),
-            evidence_cid=self._evidence(job, segment, spec, start, leaf, problem, product),
+            evidence_cid=self._evidence(question, start, leaf, problem, product),
             wall_seconds=execution.wall_seconds,
             cpu_seconds=execution.cpu_seconds,
         )
 
-    def fetch(self, job: Job, *, is_patient: bool = False, stop: threading.Event | None = None) -> Finding:
+    def _bounded(self, question: _Question) -> Finding:
+        """Tolerance and proof: fetches the claim and says whether it lies within the certified bounds.
+
+        A state that was committed but cannot be continued, or files that are not what was committed, are a mismatch:
+        no honest seller could have gone on from there.
+        """
+        job, segment, spec = question.job, question.segment, question.spec
+        workload = workload_of(spec)
+        try:
+            manifest = self._manifest(job, question.is_patient)
+            theirs = self._cache.entry(output_cid(self._store, job, manifest, segment), STATE_LIMITS)
+            before = self._start(question).state
+            if spec.is_chained and before is None:
+                raise IntegrityError(f"the output before segment {segment} is not what was committed")
+            execution = self._checked(question, before, theirs)
+            ours = execution.products[-1].output
+            assessment = workload.assess(spec, question.index, before=before, theirs=theirs, ours=ours)
+        except StateRefused as error:
+            return self._word(job, segment, MISMATCH, f"the seller's files cannot be continued: {error}")
+        except IntegrityError as error:
+            return self._word(job, segment, MISMATCH, str(error))
+        except NotFound as error:
+            _wait_if(question.is_patient, job, error)
+            return self._word(job, segment, UNAVAILABLE, str(error))
+        verdict = MISMATCH if assessment.zone is Zone.REJECT else MATCH
+        facts = {"zone": assessment.zone.value, **assessment.facts}
+        return self._word(job, segment, verdict, "", spec=spec, facts=facts, execution=execution)
+
+    def _checked(self, question: _Question, before: Path | None, theirs: Path) -> Execution:
+        """What the comparison needs of ours: the segment again, or what the workload's checker leaves."""
+        if question.spec.verification is not Verification.PROOF:
+            return self._execute(question, before)
+        workspace = self._workspace(question)
+        arguments = (self._sandbox, question.spec, question.inputs)
+        return check_claim(*arguments, segment=question.index, claim=theirs, workspace=workspace, **question.run)
+
+    def _execute(self, question: _Question, state: Path | None) -> Execution:
+        return execute(
+            self._sandbox,
+            question.spec,
+            question.inputs,
+            first=question.index,
+            last=question.index + 1,
+            state=state,
+            workspace=self._workspace(question),
+            **question.run,
+        )
+
+    def _workspace(self, question: _Question) -> Path:
+        return self._home / "replay" / f"{question.job.job_id}-{question.segment}"
+
+    def fetch(
+        self,
+        job: Job,
+        *,
+        segment: int = UNDELIVERED,
+        is_patient: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Finding:
         """Fetches the whole result: MATCH when every output is there and is what was committed, else UNAVAILABLE.
 
         While `is_patient` a missing result is waited for. Raises TransientError.
@@ -148,12 +193,12 @@ class Replayer:
                 self._pass_through(cid)
         except NotFound as error:
             _wait_if(is_patient, job, error)
-            return self._word(job, UNDELIVERED, UNAVAILABLE, str(error))
+            return self._word(job, segment, UNAVAILABLE, str(error))
         except IntegrityError as error:
-            return self._word(job, UNDELIVERED, UNAVAILABLE, str(error))
-        return self._word(job, UNDELIVERED, MATCH, "")
+            return self._word(job, segment, UNAVAILABLE, str(error))
+        return self._word(job, segment, MATCH, "")
 
-    def _inputs(self, job: Job) -> tuple[LoraSpec, Inputs, Path]:
+    def _inputs(self, job: Job) -> tuple[Spec, Inputs, Path | None]:
         """What the spec names, and the state the job's first segment starts from.
 
         All of it was there before a seller took the job, so it is no seller's fault when it is gone.
@@ -161,19 +206,21 @@ class Replayer:
         try:
             spec = read_spec(self._store, job.spec_cid)
             inputs = self._cache.fetch(spec)
-            if not any(job.terms.input):
+            if not spec.is_chained or not any(job.terms.input):
                 return spec, inputs, inputs.initial_state
             return spec, inputs, self._cache.entry(cid_from_digest(job.terms.input, DAG_PB), STATE_LIMITS)
         except NotFound as error:
             raise TransientError(f"an input of job {job.job_id} is not there: {error}") from error
 
-    def _start(self, job: Job, segment: int, first_state: Path, is_patient: bool) -> _Start:
-        # What the seller published does not change where its first segment starts.
-        own = first_state if segment == 0 else None
+    def _start(self, question: _Question) -> _Start:
+        job, segment, is_patient = question.job, question.segment, question.is_patient
+        # What the seller published does not change where its first segment starts, nor any that starts from the spec.
+        is_free = segment == 0 or not question.spec.is_chained
+        own = question.first_state if is_free else None
         try:
             manifest = self._manifest(job, is_patient)
             output_cid(self._store, job, manifest, segment)
-            if own:
+            if is_free:
                 return _Start(manifest, own)
             cid = output_cid(self._store, job, manifest, segment - 1)
             return _Start(manifest, self._cache.entry(cid, STATE_LIMITS))
@@ -201,15 +248,18 @@ class Replayer:
         with tempfile.TemporaryDirectory(dir=self._home, prefix="fetched-") as directory:
             self._store.export(cid, Path(directory) / "output", limits=STATE_LIMITS, keep=False)
 
-    def _word(self, job: Job, segment: int, verdict: Digest, problem: str) -> Finding:
-        evidence = {
-            "version": 1,
-            "job_id": job.job_id,
-            "segment": None if segment == UNDELIVERED else segment,
-            "result_cid": job.result_cid.hex(),
-            "fetched": verdict == MATCH,
-            "problem": problem,
-        }
+    def _word(
+        self,
+        job: Job,
+        segment: int,
+        verdict: Digest,
+        problem: str,
+        *,
+        spec: Spec | None = None,
+        facts: Mapping[str, Fact] | None = None,
+        execution: Execution | None = None,
+    ) -> Finding:
+        evidence = word_evidence(job, segment, verdict, problem, self._sandbox, spec=spec, facts=facts)
         return Finding(
             segment=segment,
             verdict=verdict,
@@ -217,51 +267,32 @@ class Replayer:
             matches=verdict == MATCH,
             proof=(),
             evidence_cid=self._keep(evidence),
-            wall_seconds=0.0,
-            cpu_seconds=0.0,
+            wall_seconds=execution.wall_seconds if execution else 0.0,
+            cpu_seconds=execution.cpu_seconds if execution else 0.0,
         )
 
     def _keep(self, evidence: dict) -> Digest:
         return digest_of(self._store.add_bytes(json.dumps(evidence, sort_keys=True).encode()))
 
-    def _evidence(
-        self,
-        job: Job,
-        segment: int,
-        spec: LoraSpec,
-        start: _Start,
-        leaf: Digest,
-        problem: str,
-        product: Product,
-    ) -> Digest:
+    def _evidence(self, question: _Question, start: _Start, leaf: Digest, problem: str, product: Product) -> Digest:
         """One JSON block anybody can check by re-executing the same segment. It never holds the trace's root before
         the verdict is on chain: only the leaf, which hides it."""
+        job, segment = question.job, question.segment
         claimed = leaves_of(start.manifest)[segment] if start.manifest else None
-        evidence = {
-            "version": 1,
-            "job_id": job.job_id,
-            "segment": segment,
-            "spec_cid": job.spec_cid.hex(),
-            "claimed_leaf": claimed.hex() if claimed else None,
-            "recomputed_leaf": leaf.hex(),
-            "matches": claimed == leaf,
-            "problem": problem,
-            "engine": spec.engine,
-            "sandbox": self._sandbox.runner.name,
-            "distance": self._distance(job, segment, start, product) if claimed not in (None, leaf) else None,
-        }
-        return self._keep(evidence)
+        distance = self._distance(question, start, product) if claimed not in (None, leaf) else None
+        return self._keep(leaf_evidence(job, segment, claimed, leaf, problem, self._sandbox, question.spec, distance))
 
-    def _distance(self, job: Job, segment: int, start: _Start, product: Product) -> dict | None:
-        """How far the seller's output is from ours, in units of one segment's update: for people, not a verdict."""
-        if start.manifest is None or start.state is None:
+    def _distance(self, question: _Question, start: _Start, product: Product) -> dict | None:
+        """How far the seller's output is from ours, in the terms of the workload: for people, not a verdict."""
+        job, spec = question.job, question.spec
+        if start.manifest is None or (spec.is_chained and start.state is None):
             return None
         try:
-            theirs = self._cache.entry(output_cid(self._store, job, start.manifest, segment), STATE_LIMITS)
-            found = asdict(exact.distance(start.state, theirs, product.output))
-            return {name: value if value < float("inf") else None for name, value in found.items()}
+            theirs = self._cache.entry(output_cid(self._store, job, start.manifest, question.segment), STATE_LIMITS)
         except (IntegrityError, NotFound):
             return None
+        sides = {"before": start.state, "theirs": theirs, "ours": product.output}
+        return finite(workload_of(spec).assess(spec, question.index, **sides).facts)
 
 
 def _wait_if(is_patient: bool, job: Job, error: NotFound) -> None:
@@ -278,17 +309,3 @@ def _proof(job: Job, segment: int, manifest: Manifest | None, leaf: Digest) -> l
         return None
     leaves = leaves_of(manifest)
     return commitment.merkle_proof(leaves, segment) if leaves[segment] == leaf else None
-
-
-def _hexed(value: object) -> object:
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, dict):
-        return {name: _hexed(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_hexed(item) for item in value]
-    return value
-
-
-def _digest(text: str) -> Digest:
-    return Digest(bytes.fromhex(text))

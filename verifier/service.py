@@ -17,8 +17,9 @@ from swarm.protocol import commitment
 from swarm.protocol.types import UNDELIVERED, Address, BallotStatus, CaseStatus, JobId
 from verifier import plan
 from verifier.fallback import Fallback
+from verifier.finding import Finding
 from verifier.observer import Observer, epoch_of
-from verifier.replay import Finding, Replayer
+from verifier.replay import Replayer
 from verifier.view import Key, Observed, View
 
 log = Log("verifier")
@@ -141,8 +142,6 @@ class Judge:
                 self._seal(item, seat)
             case plan.Verdict(item):
                 self._verdict(item)
-            case plan.Decline(item, reason):
-                self._give_up(item, reason, event="not_judged")
             case plan.Replay(item):
                 self._start_replay(item)
             case plan.BringSeed(item):
@@ -197,9 +196,12 @@ class Judge:
     def _verdict(self, item: Observed) -> None:
         finding = self._finding(item.key)
         facts = {"job_id": item.job.job_id, "segment": finding.segment}
-        if finding.matches:
+        if finding.matches and finding.opening is not None:
             self._chain.court.confirm(self._account, item.job, finding.opening, finding.proof)
             log.info("confirmed", **facts)
+        elif finding.matches:
+            self._chain.court.vouch(self._account, item.job, finding.evidence_cid)
+            log.info("vouched", **facts)
         else:
             self._chain.court.deny(self._account, item.job.job_id, finding.verdict, finding.evidence_cid)
             log.warning("denied", **facts, available=finding.opening is not None, evidence=finding.evidence_cid)
@@ -277,10 +279,10 @@ class Judge:
         self._postponed[item.key] = self._now + max(1, pause)
         log.warning("replay_interrupted", job_id=item.job.job_id, reason=reason)
 
-    def _give_up(self, item: Observed, reason: str, *, event: str = "replay_failed") -> None:
+    def _give_up(self, item: Observed, reason: str) -> None:
         if not self._stop.is_set():
             self._journal.put(FAILED, _name(item.key), {"reason": reason[:500]})
-            log.error(event, job_id=item.job.job_id, reason=reason[:500])
+            log.error("replay_failed", job_id=item.job.job_id, reason=reason[:500])
 
 
 def _name(key: Key) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from scripts.story.narrator import Live, Narrator
 from scripts.story.stage import Stage
+from swarm.buyer import pull as buyer_pull
 from swarm.buyer.offer import Offer, offer, post
 from swarm.buyer.prepare import Prepared, prepare
-from swarm.buyer.pull import Pulled, pull_adapter
 from swarm.chain.network import Chain
 from swarm.cli.reading import state_of
 from swarm.clock import wait_for
@@ -22,7 +22,7 @@ from swarm.protocol.hardware import class_number
 from swarm.protocol.types import Job, JobId, JobStatus
 from swarm.storage.embedded import EmbeddedStore
 from swarm.units import format_amount, parse_amount
-from swarm.workloads.spec import LoraSpec
+from swarm.workloads.lora.spec import LoraSpec
 
 SELLERS = ("sally", "larry")  # Larry is lazy
 JUDGES = ("judith", "jules", "jana", "jorge")
@@ -88,7 +88,7 @@ def buy(story: Story) -> tuple[Prepared, Offer]:
         prepared = prepare(story.spec, store, base=story.files, cache=home / "cache")
     fee_min = int(chain.network.parameters["fee_min"])
     offered = offer(prepared.spec, prepared.spec_cid, fee_min=fee_min)
-    examples = prepared.counts.examples if prepared.counts else 0
+    examples = prepared.facts["examples"]
     training = prepared.spec.training
     narrator.say(f"{examples} chat examples · {training.max_steps} steps · {offered.terms.segments} segments")
     narrator.say(f"model {prepared.spec.base_model[7:27]}…  spec {prepared.spec_cid.hex()[:16]}…")
@@ -202,10 +202,10 @@ def measure(story: Story, prepared: Prepared, adapter: Path | None, name: str) -
         )
 
 
-def pull(story: Story, job_id: JobId) -> Pulled:
+def pull(story: Story, job_id: JobId) -> buyer_pull.Pulled:
     """The buyer downloads the adapter and checks it against the commitment."""
     target = story.stage.directory / "adapter"
-    return pull_adapter(_store(story, BUYER), story.chain.escrow.job(job_id), target)
+    return buyer_pull.pull(_store(story, BUYER), story.chain.escrow.job(job_id), target)
 
 
 def _store(story: Story, name: str) -> EmbeddedStore:

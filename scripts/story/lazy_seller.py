@@ -27,7 +27,7 @@ from swarm.protocol.types import JobId
 from swarm.runtime.port import JobRun, RunEnd, RunOutcome
 from swarm.seller.plan import Policy
 from swarm.seller.worker import Worker
-from swarm.workloads.segments import steps_of
+from swarm.workloads.lora.segments import steps_of
 
 
 class NoiseRunner:

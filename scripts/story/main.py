@@ -117,9 +117,7 @@ def _play(stage: Stage, narrator: Narrator, sandbox: Sandbox, engine: str, reaso
     acts.follow(story, [honest, cheat], until=done, title="audits and settlement")
     narrator.act("Bob looks at what he bought")
     pulled = acts.pull(story, honest)
-    narrator.say(
-        f"adapter {pulled.output_cid[:24]}…  {pulled.weights_bytes / 1e6:.1f} MB, matches the commitment on chain"
-    )
+    narrator.say(f"adapter {pulled.output_cid[:24]}…  {pulled.bytes / 1e6:.1f} MB, matches the commitment on chain")
     tuned = acts.measure(story, prepared, pulled.directory, "after")
     narrator.say(f"held-out loss {base.loss:.3f} → [bold]{tuned.loss:.3f}[/bold]; now it says:")
     narrator.quote(tuned.answers[0])

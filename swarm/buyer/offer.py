@@ -13,7 +13,7 @@ from swarm.protocol import money
 from swarm.protocol.hardware import class_number
 from swarm.protocol.types import ZERO_ADDRESS, Address, Amount, Digest, JobId, Terms
 from swarm.units import format_amount, parse_amount
-from swarm.workloads.spec import LoraSpec, segments_of
+from swarm.workloads.fields import Spec
 
 OPEN_SECONDS = 24 * 3600
 
@@ -54,7 +54,7 @@ def price_within(cap: int, segments: int, fee_min: int, parts: int = 1) -> Amoun
 
 
 def offer(
-    spec: LoraSpec,
+    spec: Spec,
     spec_cid: Digest,
     *,
     fee_min: int,
@@ -63,7 +63,7 @@ def offer(
 ) -> Offer:
     """The terms of a resolved spec at the price its budget allows. Raises SpecError for a price that would fall."""
     wishes = wishes or Wishes()
-    segments = segments_of(spec)
+    segments = spec.segments
     price = price_within(parse_amount(str(spec.budget.max_total)), segments, fee_min, wishes.parts)
     start = wishes.start_price or price
     if start > price:
@@ -78,6 +78,7 @@ def offer(
         run_seconds=spec.run_seconds,
         open_seconds=open_seconds,
         hardware_class=class_number(spec.hardware_class),
+        comparison=spec.verification.comparison,
         seller=wishes.seller,
         min_reputation=wishes.min_reputation,
         parts=wishes.parts,

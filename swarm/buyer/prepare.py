@@ -3,74 +3,45 @@
 
 from __future__ import annotations
 
-import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.errors import NotFound, SpecError
-from swarm.execution.inputs import MODEL_LIMITS, InputCache, cid_of
+from swarm.errors import NotFound
+from swarm.execution.inputs import InputCache, cid_of, limits_of
 from swarm.protocol.types import Digest
 from swarm.storage.cid import digest_of
 from swarm.storage.port import Store
-from swarm.workloads.dataset import Counts, check_dataset
-from swarm.workloads.initial import write_initial_state
-from swarm.workloads.spec import LoraSpec, canonical_json
+from swarm.workloads.fields import Need, Spec
+from swarm.workloads.registry import workload_of
+from swarm.workloads.spec import canonical_json
+from swarm.workloads.workload import Fact, Pins
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A resolved spec and where it lies. `counts` is None for a dataset that was already content."""
+    """A resolved spec and where it lies. `facts` are what was counted on the way, for the person."""
 
-    spec: LoraSpec
+    spec: Spec
     spec_cid: Digest
-    counts: Counts | None
+    facts: Mapping[str, Fact]
 
 
-def prepare(spec: LoraSpec, store: Store, *, base: Path, cache: Path, engine: str | None = None) -> Prepared:
+def prepare(spec: Spec, store: Store, *, base: Path, cache: Path, engine: str | None = None) -> Prepared:
     """Checks and pins what the spec names; relative paths are meant from `base`.
 
     Raises SpecError (with the line of a bad dataset), NotFound, IntegrityError. Nothing is sent to the chain.
     """
-    counts, dataset_uri = _dataset(spec, store, base)
-    model_dir, model_uri = _model(spec, store, base, cache)
-    changes = {
-        "base_model": model_uri,
-        "datasets": (spec.datasets[0].model_copy(update={"path": dataset_uri}),),
-        "engine": engine or spec.engine,
-    }
-    resolved = spec.model_copy(update=changes)
-    if resolved.initial_state is None:
-        resolved = resolved.model_copy(update={"initial_state": _initial_state(resolved, store, model_dir)})
-    return Prepared(resolved, digest_of(store.add_bytes(canonical_json(resolved))), counts)
+    inputs = InputCache(store, cache)
 
+    def at(need: Need) -> Path:
+        if need.is_content:
+            return inputs.entry(cid_of(need.uri), limits_of(need))
+        path = base / need.uri.removeprefix("file:")
+        if not path.exists():
+            raise NotFound(f"{path} does not exist", hint="paths are meant from the spec's folder")
+        return path
 
-def _dataset(spec: LoraSpec, store: Store, base: Path) -> tuple[Counts | None, str]:
-    uri = spec.datasets[0].path
-    if not uri.startswith("file:"):
-        return None, uri
-    path = _existing(base, uri)
-    counts = check_dataset(path, field=spec.datasets[0].field_messages)
-    return counts, f"ipfs://{store.add(path)}"
-
-
-def _model(spec: LoraSpec, store: Store, base: Path, cache: Path) -> tuple[Path, str]:
-    if not spec.base_model.startswith("file:"):
-        return InputCache(store, cache).entry(cid_of(spec.base_model), MODEL_LIMITS), spec.base_model
-    path = _existing(base, spec.base_model)
-    if not path.is_dir():
-        raise SpecError(f"base_model: {path} is a file, expected a model folder")
-    return path, f"ipfs://{store.add(path)}"
-
-
-def _initial_state(spec: LoraSpec, store: Store, model_dir: Path) -> str:
-    with tempfile.TemporaryDirectory(prefix="swarm-state-") as scratch:
-        target = Path(scratch) / "state"
-        write_initial_state(spec, model_dir, target)
-        return f"ipfs://{store.add(target)}"
-
-
-def _existing(base: Path, uri: str) -> Path:
-    path = base / uri.removeprefix("file:")
-    if not path.exists():
-        raise NotFound(f"{path} does not exist", hint="paths are meant from the spec's folder")
-    return path
+    wanted = spec.model_copy(update={"engine": engine or spec.engine})
+    resolved = workload_of(spec).resolve(wanted, Pins(add=lambda path: f"ipfs://{store.add(path)}", at=at))
+    return Prepared(resolved.spec, digest_of(store.add_bytes(canonical_json(resolved.spec))), resolved.facts)

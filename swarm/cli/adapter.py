@@ -22,16 +22,17 @@ def command() -> None:
 @with_context
 def pull(context: Context, job: str, output: Path, base_model: str | None) -> None:
     """Download the adapter of JOB, check it against the commitment on chain, and write a PEFT folder."""
-    from swarm.buyer.pull import pull_adapter
+    from swarm.buyer.pull import pull as fetch
 
     job_id = parse_job_id(job)
-    pulled = pull_adapter(context.store, context.chain.escrow.job(job_id), output, base_model=base_model)
+    pulled = fetch(context.store, context.chain.escrow.job(job_id), output, base_model=base_model)
+    weights = max(pulled.files, key=lambda file: file.bytes)
     context.screen.facts(
         {
             "directory": str(pulled.directory),
             "output_cid": pulled.output_cid,
-            "adapter_bytes": pulled.weights_bytes,
-            "sha256": pulled.weights_sha256.hex(),
+            "adapter_bytes": weights.bytes,
+            "sha256": weights.sha256.hex(),
             "commitment": "matches the one on chain",
         },
         essence="directory",

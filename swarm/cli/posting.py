@@ -13,12 +13,12 @@ from swarm.errors import UsageError
 if TYPE_CHECKING:
     from swarm.buyer.offer import Wishes
     from swarm.cli.common import Context
-    from swarm.workloads.spec import LoraSpec
+    from swarm.workloads.fields import Spec
 
 
 def post_spec(
     context: Context,
-    spec: LoraSpec,
+    spec: Spec,
     *,
     base: Path,
     engine: str | None,
@@ -35,7 +35,7 @@ def post_spec(
     said = spec.engine if "engine" in spec.model_fields_set else None
     engine = engine or context.config.get("engine") or said or context.network.engine
     fee_min = int(context.network.parameters.get("fee_min", 0))
-    context.screen.note("checking and pinning dataset, model and initial state …")
+    context.screen.note("checking and pinning what the spec names …")
     prepared = prepare(spec, context.store, base=base, cache=context.home / "cache", engine=engine)
     offered = offer(prepared.spec, prepared.spec_cid, fee_min=fee_min, wishes=wishes)
     facts = {
@@ -44,8 +44,7 @@ def post_spec(
         "escrow_tok": format_amount(offered.escrow),
         "judge_fee_tok": format_amount(offered.fee),
         "segments": offered.terms.segments,
-        "examples": prepared.counts.examples if prepared.counts else None,
-    }
+    } | dict(prepared.facts)
     if dry_run:
         context.screen.facts(facts | {"transactions": "approve, post"}, essence="spec_cid")
         return

@@ -14,7 +14,7 @@ from swarm.errors import JobFailed
 from swarm.execution.segments import Sandbox, raise_unless_ok
 from swarm.runtime.outputs import check_outputs
 from swarm.runtime.port import JobRun, Limits
-from swarm.workloads.spec import LoraSpec
+from swarm.workloads.lora.spec import LoraSpec
 
 PROGRAM = ("python", "-m", "swarm.jobs.evaluate")
 _MAX_BYTES = 1 << 20

@@ -11,12 +11,11 @@ from swarm.errors import NotFound
 from swarm.protocol.types import Digest
 from swarm.storage.cid import DAG_PB, RAW, cid_from_digest
 from swarm.storage.port import ExportLimits, Store
-from swarm.workloads.dataset import check_dataset
-from swarm.workloads.spec import MAX_SPEC_BYTES, LoraSpec, parse_resolved
+from swarm.workloads.fields import GIB, Need, Spec
+from swarm.workloads.registry import workload_of
+from swarm.workloads.spec import MAX_SPEC_BYTES, parse_resolved
 
-GIB = 1 << 30
-MODEL_LIMITS = ExportLimits(max_bytes=64 * GIB, max_files=256, max_depth=2, max_name_bytes=255)
-DATASET_LIMITS = ExportLimits(max_bytes=4 * GIB, max_files=1, max_depth=1, max_name_bytes=255)
+STATE = "state"
 STATE_LIMITS = ExportLimits(max_bytes=8 * GIB, max_files=16, max_depth=2, max_name_bytes=255)
 
 
@@ -35,18 +34,26 @@ def cid_of(uri: str) -> str:
     return uri.removeprefix("ipfs://")
 
 
-def read_spec(store: Store, digest: Digest) -> LoraSpec:
+def limits_of(need: Need) -> ExportLimits:
+    """How large an input may be when it is exported."""
+    return ExportLimits(need.max_bytes, need.max_files, need.max_depth, max_name_bytes=255)
+
+
+def read_spec(store: Store, digest: Digest) -> Spec:
     """The spec a job names. Raises SpecError for one that is not canonical, NotFound when nobody has it."""
     return parse_resolved(store.read(spec_cid(digest), limit=MAX_SPEC_BYTES))
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Host paths of a job's fixed inputs."""
+    """Host paths of a job's fixed inputs, by the names its program knows."""
 
-    model: Path
-    dataset: Path
-    initial_state: Path
+    files: dict[str, Path]
+
+    @property
+    def initial_state(self) -> Path | None:
+        """Where a chained job's first segment starts; None where every segment starts from the spec alone."""
+        return self.files.get(STATE)
 
 
 class InputCache:
@@ -56,17 +63,13 @@ class InputCache:
         self._store = store
         self._directory = directory
 
-    def fetch(self, spec: LoraSpec) -> Inputs:
+    def fetch(self, spec: Spec) -> Inputs:
         """Everything the spec names, checked. Raises NotFound, IntegrityError, SpecError, TransientError."""
-        if spec.initial_state is None:
-            raise NotFound("the spec names no initial state")
-        dataset = self.entry(cid_of(spec.datasets[0].path), DATASET_LIMITS)
-        check_dataset(dataset, field=spec.datasets[0].field_messages)
-        return Inputs(
-            model=self.entry(cid_of(spec.base_model), MODEL_LIMITS),
-            dataset=dataset,
-            initial_state=self.entry(cid_of(spec.initial_state), STATE_LIMITS),
-        )
+        if not spec.is_resolved:
+            raise NotFound("the spec names an input that is no content")
+        files = {need.name: self.entry(cid_of(need.uri), limits_of(need)) for need in spec.needs}
+        workload_of(spec).check_inputs(spec, files)
+        return Inputs(files)
 
     def entry(self, cid: str, limits: ExportLimits) -> Path:
         """The file or directory of `cid`, exported once. Blocks of big inputs are not kept twice."""

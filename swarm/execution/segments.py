@@ -10,17 +10,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.errors import IntegrityError, JobFailed
-from swarm.execution.inputs import Inputs
+from swarm.errors import IntegrityError, JobFailed, UsageError
+from swarm.execution.inputs import STATE, Inputs
 from swarm.protocol import commitment
 from swarm.protocol.types import Opening
 from swarm.runtime.outputs import check_outputs
 from swarm.runtime.port import JobRun, Limits, RunEnd, Runner, RunOutcome
 from swarm.storage.cid import digest_of
 from swarm.storage.port import Store
-from swarm.workloads.spec import LoraSpec, canonical_json
+from swarm.workloads.fields import Spec
+from swarm.workloads.registry import workload_of
+from swarm.workloads.spec import canonical_json
 
-PROGRAMS = {"lora": ("python", "-m", "swarm.jobs.lora")}
 MAX_TRACE_BYTES = 1 << 24
 _REFUSED_BY_RULE = (JobFailed.exit_code, IntegrityError.exit_code)
 Progress = Callable[[dict], None]
@@ -56,39 +57,96 @@ class Execution:
 
 def execute(
     sandbox: Sandbox,
-    spec: LoraSpec,
+    spec: Spec,
     inputs: Inputs,
     *,
     first: int,
     last: int,
-    state: Path,
+    state: Path | None,
     workspace: Path,
     wall_seconds: float,
     on_progress: Progress | None = None,
     stop: threading.Event | None = None,
 ) -> Execution:
-    """Runs segments `first` … `last` − 1 from `state` in an emptied `workspace`.
+    """Runs segments `first` … `last` − 1 in an emptied `workspace`, a chained job's from `state`.
 
     Raises JobFailed when the program, its limits or its output break the rules, TransientError when the engine is down.
     """
+    given = inputs.files | ({STATE: state} if state is not None else {})
+    return _run(
+        sandbox,
+        spec,
+        workload_of(spec).program(spec),
+        given,
+        job=job_json(spec, first, last, from_initial=state == inputs.initial_state),
+        segments=range(first, last),
+        workspace=workspace,
+        wall_seconds=wall_seconds,
+        on_progress=on_progress,
+        stop=stop,
+    )
+
+
+def check_claim(
+    sandbox: Sandbox,
+    spec: Spec,
+    inputs: Inputs,
+    *,
+    segment: int,
+    claim: Path,
+    workspace: Path,
+    wall_seconds: float,
+    on_progress: Progress | None = None,
+    stop: threading.Event | None = None,
+) -> Execution:
+    """Runs the workload's checker over a claimed output instead of computing the segment. Raises as `execute`."""
+    program = workload_of(spec).checker(spec)
+    if program is None:
+        raise UsageError(f"jobs of type {spec.type} have no checker")
+    return _run(
+        sandbox,
+        spec,
+        program,
+        inputs.files | {"claim": claim},
+        job=job_json(spec, segment, segment + 1, from_initial=False),
+        segments=range(segment, segment + 1),
+        workspace=workspace,
+        wall_seconds=wall_seconds,
+        on_progress=on_progress,
+        stop=stop,
+    )
+
+
+def _run(
+    sandbox: Sandbox,
+    spec: Spec,
+    program: tuple[str, ...],
+    files: Mapping[str, Path],
+    *,
+    job: str,
+    segments: range,
+    workspace: Path,
+    wall_seconds: float,
+    on_progress: Progress | None,
+    stop: threading.Event | None,
+) -> Execution:
     shutil.rmtree(workspace, ignore_errors=True)
     outputs = workspace / "outputs"
     outputs.mkdir(parents=True)
     job_file = workspace / "job.json"
-    from_initial = state == inputs.initial_state
-    job_file.write_text(job_json(spec, first, last, from_initial=from_initial))
+    job_file.write_text(job)
     limits = Limits(
         memory_bytes=sandbox.memory_bytes,
         cpus=sandbox.cpus,
         pids=sandbox.pids,
         wall_seconds=wall_seconds,
         output_bytes=sandbox.output_bytes,
-        output_files=8 * (last - first) + 64,
+        output_files=8 * len(segments) + 64,
     )
     run = JobRun(
         engine=spec.engine,
-        program=PROGRAMS[spec.type],
-        inputs={"job.json": job_file, "model": inputs.model, "train.jsonl": inputs.dataset, "state": state},
+        program=program,
+        inputs={"job.json": job_file, **files},
         outputs=outputs,
         limits=limits,
         environment={},
@@ -97,7 +155,7 @@ def execute(
     outcome = sandbox.runner.run(run, on_progress=on_progress, stop=stop)
     raise_unless_ok(outcome)
     check_outputs(outputs, limits)
-    products = tuple(_product(outputs, index) for index in range(first, last))
+    products = tuple(_product(outputs, index) for index in segments)
     return Execution(products, outcome.wall_seconds, outcome.cpu_seconds)
 
 
@@ -105,7 +163,7 @@ class StateRefused(JobFailed):
     """The program itself refused the state it was given, or could not continue from it: the same on every machine."""
 
 
-def job_json(spec: LoraSpec, first: int, last: int, *, from_initial: bool) -> str:
+def job_json(spec: Spec, first: int, last: int, *, from_initial: bool) -> str:
     """What the program reads: the spec as pinned, and which segments to run from which state."""
     content: Mapping = {
         "spec": json.loads(canonical_json(spec)),

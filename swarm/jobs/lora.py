@@ -22,7 +22,7 @@ from swarm.errors import IntegrityError, JobFailed
 from swarm.jobs.program import INPUTS, OUTPUTS, emit, read_job, run
 from swarm.protocol.commitment import TRACE_RECORD
 from swarm.workloads.dataset import read_dataset
-from swarm.workloads.segments import batch_of, learning_rate, power, steps_of
+from swarm.workloads.lora.segments import batch_of, learning_rate, power, steps_of
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from swarm.seller import plan
 from swarm.seller.plan import Step, Work
 from swarm.storage.cid import DAG_PB, cid_from_digest
 from swarm.storage.port import Store
-from swarm.workloads.spec import LoraSpec, segments_of
+from swarm.workloads.fields import Spec
 
 log = Log("swarm.worker")
 KIND = "work"
@@ -165,7 +165,7 @@ class Worker:
         try:
             spec = read_spec(self._store, job.spec_cid)
             self._check_fits(job, spec)
-            log.info("fetching_inputs", job_id=job.job_id, model=spec.base_model)
+            log.info("fetching_inputs", job_id=job.job_id, type=spec.type)
             self._cache.fetch(spec)
             collateral = self._affordable_collateral(job)
             self._chain.escrow.accept(self._account, job, collateral, self._address)
@@ -183,13 +183,15 @@ class Worker:
         self._refused[job.job_id] = self._chain.client.now() + _LOOK_AGAIN_SECONDS if passing else math.inf
         log.warning("job_refused", job_id=job.job_id, reason=str(error))
 
-    def _check_fits(self, job: Job, spec: LoraSpec) -> None:
+    def _check_fits(self, job: Job, spec: Spec) -> None:
         """The posted terms must say what the spec says, and this machine must be able to run it."""
         end = job.terms.first_segment + job.segments
-        if end != segments_of(spec) or job.segment_seconds != spec.segment_seconds:
+        if end != spec.segments or job.segment_seconds != spec.segment_seconds:
             raise UsageError("the posted segments are not the spec's")
         if job.hardware_class != class_number(spec.hardware_class):
             raise UsageError("the posted hardware class is not the spec's")
+        if job.terms.comparison is not spec.verification.comparison:
+            raise UsageError("the posted way of comparing is not the spec's")
         if not self._accepts_engine(spec.engine):
             raise UsageError(f"this worker does not run engine {spec.engine}")
 
@@ -252,7 +254,7 @@ class Worker:
         self._write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
         log.info("result_published", job_id=job.job_id, cid=published.result_cid)
 
-    def _first_state(self, job: Job, inputs: Inputs) -> Path:
+    def _first_state(self, job: Job, inputs: Inputs) -> Path | None:
         """Where the first segment starts: a job that was handed back goes on from the last output."""
         if job.terms.input == ZERO_DIGEST:
             return inputs.initial_state

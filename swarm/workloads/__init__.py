@@ -1,3 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a job means: spec (what a person writes and what travels), dataset, segments (order and rates, pure), initial
-(the first state), tensors (safetensors headers), exact (comparator), adapter (what the buyer receives)."""
+"""What a job means: fields (what all specs share), spec (what a person writes and what travels), workload (the port of a
+job type) and registry (which types there are), verification (how segments are checked), exact (comparator), dataset
+(chat data), tensors (safetensors headers), result (what a seller publishes); a package for each type.
+"""

@@ -16,10 +16,11 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from swarm.jobs.fake import write_tiny_model
-from swarm.workloads.adapter import write_adapter
 from swarm.workloads.exact import compare
-from swarm.workloads.initial import write_initial_state
-from swarm.workloads.spec import LoraSpec, canonical_json, parse_spec
+from swarm.workloads.lora.adapter import write_adapter
+from swarm.workloads.lora.initial import write_initial_state
+from swarm.workloads.lora.spec import LoraSpec
+from swarm.workloads.spec import canonical_json, parse_spec
 
 CID = "ipfs://bafkrei" + "a" * 52
 TRAINING = {
@@ -208,7 +209,7 @@ def test_agrees_with_torch_s_own_adamw(bench: Bench) -> None:
     from swarm.jobs.chat import ChatEncoder
     from swarm.jobs.model import attach_lora, load_model
     from swarm.workloads.dataset import read_dataset
-    from swarm.workloads.segments import batch_of, learning_rate
+    from swarm.workloads.lora.segments import batch_of, learning_rate
 
     spec = bench.spec()
     state = bench.state(spec)

@@ -16,7 +16,7 @@ from swarm.jobs.chat import ChatEncoder
 from swarm.jobs.convert import FOLDER_SHA256, convert, digest_of, fetch_wheel
 from swarm.workloads.dataset import Message
 from swarm.workloads.exact import compare
-from swarm.workloads.initial import write_initial_state
+from swarm.workloads.lora.initial import write_initial_state
 from swarm.workloads.spec import canonical_json, parse_spec
 
 pytestmark = pytest.mark.timeout(600)

@@ -21,7 +21,8 @@ from swarm.execution.segments import Sandbox, execute
 from swarm.protocol.types import ZERO_ADDRESS, ZERO_DIGEST, Amount, Epoch, Job, JobId, JobStatus, Terms
 from swarm.runtime.fake import FakeRunner
 from swarm.storage.fake import FakeStore
-from swarm.workloads.spec import LoraSpec, parse_spec, segments_of
+from swarm.workloads.lora.spec import LoraSpec
+from swarm.workloads.spec import parse_spec
 
 ROW = {"messages": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}
 SEGMENTS = 4
@@ -78,14 +79,14 @@ class Market:
             "terms": Terms(
                 spec_cid=self.spec_cid,
                 max_price=Amount(1),
-                segments=segments_of(self.spec),
+                segments=self.spec.segments,
                 segment_seconds=60,
                 run_seconds=600,
                 open_seconds=600,
                 hardware_class=1,
             ),
             "terms_hash": ZERO_DIGEST,
-            "segments": segments_of(self.spec),
+            "segments": self.spec.segments,
             "held": Amount(2),
             "seller": ZERO_ADDRESS,
             "status": JobStatus.UNDER_AUDIT,

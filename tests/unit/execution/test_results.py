@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from swarm.buyer.pull import pull_adapter
+from swarm.buyer.pull import pull
 from swarm.errors import IntegrityError, JobFailed, NotFound, UsageError
 from swarm.execution.inputs import result_cid
 from swarm.execution.results import leaves_of, output_cid, read_manifest
@@ -68,7 +68,7 @@ def test_refuses_an_output_swapped_after_the_commitment(market):
     with pytest.raises(IntegrityError, match="committed to"):
         output_cid(market.store, job, manifest, SEGMENTS - 1)
     with pytest.raises(IntegrityError):
-        pull_adapter(market.store, job, market.home / "out")
+        pull(market.store, job, market.home / "out")
     assert not (market.home / "out").exists()
 
 
@@ -78,16 +78,16 @@ def test_refuses_bytes_that_do_not_match_their_cid(market):
         if cid.codec == 0x55:
             market.store.blocks[cid] = b"lies"
     with pytest.raises(IntegrityError, match="do not match"):
-        pull_adapter(market.store, job, market.home / "out")
+        pull(market.store, job, market.home / "out")
 
 
 def test_refuses_to_pull_before_a_result_and_over_a_folder(market):
     job = market.submitted()
     with pytest.raises(NotFound, match="no result yet"):
-        pull_adapter(market.store, replace(job, result_cid=ZERO_DIGEST), market.home / "out")
+        pull(market.store, replace(job, result_cid=ZERO_DIGEST), market.home / "out")
     (market.home / "out").mkdir()
     with pytest.raises(UsageError, match="exists already"):
-        pull_adapter(market.store, job, market.home / "out")
+        pull(market.store, job, market.home / "out")
 
 
 def test_a_result_that_nobody_has_is_not_found(market):
@@ -124,7 +124,7 @@ def test_what_was_published_is_read_back_and_pulled(market):
     job = market.submitted()
     manifest = read_manifest(market.store, job)
     assert len(leaves_of(manifest)) == SEGMENTS
-    pulled = pull_adapter(market.store, job, market.home / "out")
+    pulled = pull(market.store, job, market.home / "out")
     assert pulled.output_cid == manifest.segments[-1].output_cid
     assert {path.name for path in pulled.directory.iterdir()} >= {"adapter_model.safetensors", "adapter_config.json"}
 

@@ -16,7 +16,8 @@ from swarm.runtime.fake import FakeRunner
 from swarm.runtime.port import RunEnd
 from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of, parse
 from tests.unit.execution.conftest import SEGMENTS, market, program  # noqa: F401
-from verifier.replay import Finding, Replayer
+from verifier.finding import Finding
+from verifier.replay import Replayer
 
 GONE = Digest(bytes([9]) * 32)
 
@@ -188,7 +189,7 @@ def test_findings_survive_the_journal(market):
 def test_a_whole_result_is_found_delivered(market):
     finding = judge(market).fetch(market.submitted())
     assert (finding.segment, finding.verdict, finding.opening) == (UNDELIVERED, MATCH, None)
-    assert evidence_of(market, finding)["fetched"] is True
+    assert evidence_of(market, finding)["matches"] is True
     assert not list((market.home / "judge").glob("fetched-*")), "what was fetched is not kept"
 
 

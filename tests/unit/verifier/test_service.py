@@ -13,6 +13,7 @@ from swarm.journal import Journal
 from swarm.protocol import commitment, draw
 from swarm.protocol.types import (
     MATCH,
+    MISMATCH,
     UNAVAILABLE,
     UNDELIVERED,
     ZERO_ADDRESS,
@@ -99,12 +100,17 @@ def test_a_failure_of_its_own_is_no_verdict(journal):
     assert journal.items(FAILED) == [("1-0", {"reason": "out of memory"})]
 
 
-def test_what_it_cannot_judge_is_logged_once(journal, caplog):
-    world = World(observed(CaseStatus.JUDGING, case={"comparison": Comparison.TOLERANCE}))
-    judge = judge_of(world, journal)
-    assert isinstance(judge.tick(), plan.Decline) and isinstance(judge.tick(), plan.Rest)
-    assert [record.getMessage() for record in caplog.records].count("not_judged") == 1
-    assert not world.calls
+def test_a_match_within_bounds_is_vouched_for_with_its_evidence(journal):
+    item = observed(CaseStatus.JUDGING, case={"comparison": Comparison.TOLERANCE})
+    world = World(item, word(MATCH))
+    judged(world, journal).tick()
+    assert world.calls[-1] == ("vouch", (item.job, EVIDENCE))
+
+
+def test_a_mismatch_beyond_the_bounds_is_denied_with_its_word(journal):
+    world = World(observed(CaseStatus.JUDGING, case={"comparison": Comparison.TOLERANCE}), word(MISMATCH))
+    judged(world, journal).tick()
+    assert world.calls[-1] == ("deny", (JobId(1), MISMATCH, EVIDENCE))
 
 
 # committees

@@ -13,7 +13,7 @@ from swarm.protocol.fallback import FallbackParameters
 from swarm.protocol.types import MATCH, Address, Amount, Bond, Digest, Opening, Slot, SlotId
 from tests.unit.seller.test_plan import NOW
 from tests.unit.verifier.cases import JUDY, OWNER
-from verifier.replay import Finding
+from verifier.finding import Finding
 from verifier.view import Observed
 
 SEED = Digest(bytes([5]) * 32)
@@ -72,7 +72,7 @@ class World:
         return self.answer
 
     def chain(self):
-        verdicts = ("confirm", "deny", "tally", "execute", "replace_judge", "volunteer")
+        verdicts = ("confirm", "vouch", "deny", "tally", "execute", "replace_judge", "volunteer")
         deeds = {name: self.does(Court, name) for name in verdicts}
         votes = {name: self.does(Ballots, name) for name in ("draw_committee", "seal", "reveal", "reveal_word")}
         return SimpleNamespace(

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from swarm.workloads.spec import LoraSpec, parse_spec
+from swarm.workloads.lora.spec import LoraSpec
+from swarm.workloads.spec import parse_spec
 
 CID = "ipfs://bafkrei" + "a" * 52
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from swarm.workloads.exact import Comparison, compare, distance
-from swarm.workloads.initial import ADAPTER_FILE, OPTIMIZER_FILE, write_initial_state
-from swarm.workloads.spec import LoraSpec
+from swarm.workloads.exact import Comparison, compare
+from swarm.workloads.lora.distance import distance
+from swarm.workloads.lora.initial import ADAPTER_FILE, OPTIMIZER_FILE, write_initial_state
+from swarm.workloads.lora.spec import LoraSpec
 
 
 @pytest.fixture

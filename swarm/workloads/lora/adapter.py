@@ -8,11 +8,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swarm.workloads.initial import ADAPTER_FILE
+from swarm.workloads.lora.initial import ADAPTER_FILE
 from swarm.workloads.tensors import read_header
 
 if TYPE_CHECKING:
-    from swarm.workloads.spec import LoraSpec
+    from swarm.workloads.lora.spec import LoraSpec
 
 
 def write_adapter(spec: LoraSpec, output: Path, target: Path, *, base_model: str | None = None) -> None:

@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from swarm.errors import IntegrityError, SpecError
-from swarm.workloads.initial import ADAPTER_FILE, OPTIMIZER_FILE, write_initial_state
-from swarm.workloads.spec import LoraSpec
+from swarm.workloads.lora.initial import ADAPTER_FILE, OPTIMIZER_FILE, write_initial_state
+from swarm.workloads.lora.spec import LoraSpec
 
 
 def changed(spec: LoraSpec, **training: object) -> LoraSpec:

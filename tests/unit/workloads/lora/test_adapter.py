@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import IntegrityError
-from swarm.workloads.adapter import write_adapter
-from swarm.workloads.initial import ADAPTER_FILE, write_initial_state
-from swarm.workloads.spec import LoraSpec
+from swarm.workloads.lora.adapter import write_adapter
+from swarm.workloads.lora.initial import ADAPTER_FILE, write_initial_state
+from swarm.workloads.lora.spec import LoraSpec
 
 
 def test_refuses_weights_that_are_not_safetensors(resolved: LoraSpec, tmp_path: Path) -> None:

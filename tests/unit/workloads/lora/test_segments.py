@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.workloads.segments import batch_of, epoch_order, learning_rate, power, segment_count, steps_of
+from swarm.workloads.lora.segments import batch_of, epoch_order, learning_rate, power, segment_count, steps_of
 
 
 @pytest.mark.parametrize("segment", [-1, 4])

@@ -20,7 +20,7 @@ from swarm.errors import SpecError
 from swarm.workloads.tensors import TensorInfo, read_model_headers
 
 if TYPE_CHECKING:
-    from swarm.workloads.spec import LoraSpec
+    from swarm.workloads.lora.spec import LoraSpec
 
 ADAPTER_FILE = "adapter_model.safetensors"
 OPTIMIZER_FILE = "optimizer.safetensors"

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import NotFound, SpecError
-from swarm.workloads.spec import LoraSpec, canonical_json, load_spec, parse_resolved, parse_spec, segments_of
+from swarm.workloads.lora.spec import LoraSpec
+from swarm.workloads.spec import canonical_json, load_spec, parse_resolved, parse_spec
 
 
 def refusal(mapping: object) -> str:
@@ -93,7 +94,7 @@ def test_a_hostile_key_stays_one_printable_line(written: dict) -> None:
 
 def test_counts_a_shorter_last_segment(written: dict) -> None:
     written["training"] |= {"max_steps": 41, "steps_per_segment": 2}
-    assert segments_of(parse_spec(written)) == 21
+    assert parse_spec(written).segments == 21
 
 
 def test_reads_numbers_written_as_text(written: dict) -> None:
@@ -155,7 +156,7 @@ def test_the_bytes_that_travel_are_frozen(resolved: LoraSpec) -> None:
         '"gradient_accumulation_steps":1,"learning_rate":0.0002,"lora_alpha":16,"lora_dropout":0.0,"lora_r":8,'
         '"lora_target_modules":["q_proj","v_proj"],"lr_scheduler":"cosine","max_grad_norm":1.0,"max_steps":40,'
         '"micro_batch_size":4,"precision":"fp32","seed":7,"sequence_len":512,"steps_per_segment":2,"threads":2,'
-        '"warmup_steps":0,"weight_decay":0.0},"type":"lora","version":1}'
+        '"warmup_steps":0,"weight_decay":0.0},"type":"lora","verification":"exact","version":1}'
     )
 
 

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workload of a spec, by its type."""
+
+from __future__ import annotations
+
+from swarm.workloads.fields import Spec
+from swarm.workloads.lora.workload import LoraWorkload
+from swarm.workloads.workload import Workload
+
+WORKLOADS: dict[str, Workload] = {"lora": LoraWorkload()}
+
+
+def workload_of(spec: Spec) -> Workload:
+    """What a job of this spec means."""
+    return WORKLOADS[spec.type]
