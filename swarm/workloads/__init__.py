@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a job means: fields (what all specs share), spec (what a person writes and what travels), workload (the port of a
-job type) and registry (which types there are), verification (how segments are checked), exact (comparator), dataset
+"""What a job means: fields (what all specs share), spec (what a person writes and what travels), workload (the port of
+a job type) and registry (which types there are), verification (how segments are checked), exact (comparator), dataset
 (chat data), tensors (safetensors headers), result (what a seller publishes); a package for each type.
 """
