@@ -16,7 +16,8 @@ from swarm.workloads.registry import workload_of
 from swarm.workloads.spec import MAX_SPEC_BYTES, parse_resolved
 
 STATE = "state"
-STATE_LIMITS = ExportLimits(max_bytes=8 * GIB, max_files=16, max_depth=2, max_name_bytes=255)
+MAX_OUTPUT_FILES = 1024  # of one segment, directories included
+STATE_LIMITS = ExportLimits(max_bytes=8 * GIB, max_files=MAX_OUTPUT_FILES, max_depth=9, max_name_bytes=255)
 
 
 def spec_cid(digest: Digest) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.errors import IntegrityError, JobFailed, UsageError
-from swarm.execution.inputs import STATE, Inputs
+from swarm.execution.inputs import MAX_OUTPUT_FILES, STATE, Inputs
 from swarm.protocol import commitment
 from swarm.protocol.types import Opening
 from swarm.runtime.outputs import check_outputs
@@ -20,6 +20,7 @@ from swarm.storage.cid import digest_of
 from swarm.storage.port import Store
 from swarm.workloads.fields import Spec
 from swarm.workloads.registry import workload_of
+from swarm.workloads.result import FOREIGN_END, FOREIGN_FILES
 from swarm.workloads.spec import canonical_json
 
 MAX_TRACE_BYTES = 1 << 24
@@ -130,6 +131,7 @@ def _run(
     on_progress: Progress | None,
     stop: threading.Event | None,
 ) -> Execution:
+    is_foreign = workload_of(spec).is_foreign
     shutil.rmtree(workspace, ignore_errors=True)
     outputs = workspace / "outputs"
     outputs.mkdir(parents=True)
@@ -141,7 +143,7 @@ def _run(
         pids=sandbox.pids,
         wall_seconds=wall_seconds,
         output_bytes=sandbox.output_bytes,
-        output_files=8 * len(segments) + 64,
+        output_files=MAX_OUTPUT_FILES if is_foreign else 8 * len(segments) + 64,
     )
     run = JobRun(
         engine=spec.engine,
@@ -149,13 +151,16 @@ def _run(
         inputs={"job.json": job_file, **files},
         outputs=outputs,
         limits=limits,
-        environment={},
+        environment=spec.environment,
         owner=sandbox.owner,
     )
     outcome = sandbox.runner.run(run, on_progress=on_progress, stop=stop)
-    raise_unless_ok(outcome)
+    if not (is_foreign and outcome.reason is RunEnd.FAILED):
+        raise_unless_ok(outcome)
     check_outputs(outputs, limits)
-    products = tuple(_product(outputs, index) for index in segments)
+    if is_foreign:
+        _gather(outputs, outcome)
+    products = tuple(_product(outputs, index, is_flat=not is_foreign) for index in segments)
     return Execution(products, outcome.wall_seconds, outcome.cpu_seconds)
 
 
@@ -195,9 +200,26 @@ def opening_of(store: Store, product: Product) -> Opening:
     )
 
 
-def _product(outputs: Path, index: int) -> Product:
+def _gather(outputs: Path, outcome: RunOutcome) -> None:
+    """Makes a segment of all that a foreign program left; its trace is the digest of what it printed.
+
+    A program that fails by itself is the buyer's matter: its exit code is part of the result, and the seller is paid.
+    """
+    left = outputs.with_name("left")
+    outputs.rename(left)
+    segment = outputs / "segments" / "0000"
+    segment.mkdir(parents=True)
+    left.rename(segment / FOREIGN_FILES)
+    (segment / FOREIGN_END).write_text(json.dumps({"exit_code": outcome.exit_code}))
+    (outputs / "traces").mkdir()
+    (outputs / "traces" / "0000.bin").write_bytes(outcome.stdout_sha256)
+
+
+def _product(outputs: Path, index: int, *, is_flat: bool = True) -> Product:
     output, trace = outputs / "segments" / f"{index:04d}", outputs / "traces" / f"{index:04d}.bin"
-    if not output.is_dir() or not any(output.iterdir()) or any(entry.is_dir() for entry in output.iterdir()):
+    if not output.is_dir() or not any(output.iterdir()):
+        raise JobFailed(f"the program left no output for segment {index}")
+    if is_flat and any(entry.is_dir() for entry in output.iterdir()):
         raise JobFailed(f"the program left no flat output directory for segment {index}")
     if not trace.is_file() or trace.stat().st_size > MAX_TRACE_BYTES:
         raise JobFailed(f"the program left no trace, or one that is too large, for segment {index}")

@@ -66,9 +66,10 @@ def output_hash(files: Iterable[tuple[str, int, bytes]]) -> Digest:
 
 
 def directory_output_hash(directory: Path) -> Digest:
-    """`output_hash` of the plain files directly inside `directory`."""
-    entries = sorted(directory.iterdir())
-    return output_hash((entry.name, entry.stat().st_size, file_digest(entry)) for entry in entries)
+    """`output_hash` of the plain files below `directory`; a name is the path from there, with slashes."""
+    entries = sorted(entry for entry in directory.rglob("*") if not entry.is_dir())
+    names = ((entry.relative_to(directory).as_posix(), entry) for entry in entries)
+    return output_hash((name, entry.stat().st_size, file_digest(entry)) for name, entry in names)
 
 
 def segment_digest(trace_root_: bytes, output_hash_: bytes) -> Digest:

@@ -118,7 +118,9 @@ class _Container:
         code = state["ExitCode"]
         # The counter is gone with the container; the program's own word fills its last second, within what is possible.
         cpu_seconds = max(self._cpu_seconds, min(self.lines.claimed_cpu_seconds, wall_seconds * cpus))
-        return RunOutcome(end or _end_of(state), code, wall_seconds, cpu_seconds, self.lines.tail())
+        return RunOutcome(
+            end or _end_of(state), code, wall_seconds, cpu_seconds, self.lines.tail(), self.lines.stdout_sha256
+        )
 
     def _read(self, stream: Iterator[tuple[bytes | None, bytes | None]]) -> None:
         try:

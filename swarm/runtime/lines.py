@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import queue
 from collections import deque
 
@@ -27,6 +28,12 @@ class Lines:
         self._left = max_total_bytes
         self.overflowed = False
         self.claimed_cpu_seconds = 0.0
+        self._printed = hashlib.sha256()
+
+    @property
+    def stdout_sha256(self) -> bytes:
+        """Of all that was printed to stdout so far."""
+        return self._printed.digest()
 
     def feed(self, stream: str, chunk: bytes) -> None:
         """Takes the next bytes of "stdout" or "stderr"; may wait until the supervisor has drained."""
@@ -34,6 +41,8 @@ class Lines:
         if self._left < 0:
             self.overflowed = True
             return
+        if stream == "stdout":
+            self._printed.update(chunk)
         *whole, rest = chunk.split(b"\n")
         for piece in whole:
             self._grow(stream, piece)

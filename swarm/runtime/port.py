@@ -73,13 +73,15 @@ class JobRun:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """`cpu_seconds` includes child processes; `log_tail` is the end of what the program printed, made harmless."""
+    """`cpu_seconds` includes child processes; `log_tail` is the end of what the program printed, made harmless;
+    `stdout_sha256` is the digest of all of stdout."""
 
     reason: RunEnd
     exit_code: int | None
     wall_seconds: float
     cpu_seconds: float
     log_tail: str
+    stdout_sha256: bytes = bytes(32)
 
 
 class Runner(Protocol):

@@ -149,7 +149,8 @@ class _Group:
         if code == 127 and "cannot start" in self.lines.tail():
             raise JobFailed(self.lines.tail().splitlines()[-1])
         end = end or (RunEnd.OK if code == 0 else RunEnd.FAILED)
-        return RunOutcome(end, code, self._wall_seconds, facts.get("cpu_seconds", 0.0), self.lines.tail())
+        cpu_seconds = facts.get("cpu_seconds", 0.0)
+        return RunOutcome(end, code, self._wall_seconds, cpu_seconds, self.lines.tail(), self.lines.stdout_sha256)
 
     def close(self) -> None:
         """Leaves nothing behind, also when the supervisor raised."""

@@ -17,10 +17,16 @@ class Comparison:
 
 
 def compare(theirs: Path, ours: Path) -> Comparison:
-    """Compares two directories of flat files by content. Anything but a plain file counts as different."""
-    names = sorted({path.name for folder in (theirs, ours) for path in folder.iterdir()})
+    """Compares two directories by content, names and places. Anything but a plain file counts as different."""
+    names = sorted({name for folder in (theirs, ours) for name in _names(folder)})
     different = tuple(name for name in names if not _same(theirs / name, ours / name))
     return Comparison(matched=bool(names) and not different, different=different)
+
+
+def _names(folder: Path) -> list[str]:
+    """Places of everything but directories, which are what lies in them; an empty one counts."""
+    entries = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir() or not any(path.iterdir()))
+    return [str(path.relative_to(folder)) for path in entries]
 
 
 def _same(left: Path, right: Path) -> bool:

@@ -21,7 +21,7 @@ GIB = 1 << 30
 
 IPFS = re.compile(r"ipfs://baf(?:ybei|krei)[a-z2-7]{52}")
 _FILE = re.compile(r"file:[^\x00-\x1f]{1,4096}")
-_ENGINE = re.compile(r"process|sha256:[0-9a-f]{64}")
+_ENGINE = re.compile(r"process|(?:[a-z0-9][a-z0-9._/:-]{0,255}@)?sha256:[0-9a-f]{64}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODULE = re.compile(r"[A-Za-z0-9_]{1,64}(\.[A-Za-z0-9_]{1,64}){0,7}")
 
@@ -122,6 +122,11 @@ class Spec(Strict):
     def needs(self) -> tuple[Need, ...]:
         """Every input, by the names its program knows."""
         raise NotImplementedError
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the program is told through its environment."""
+        return {}
 
     @property
     def is_resolved(self) -> bool:

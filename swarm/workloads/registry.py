@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+from swarm.workloads.container.workload import ContainerWorkload
 from swarm.workloads.fields import Spec
 from swarm.workloads.lora.workload import LoraWorkload
 from swarm.workloads.workload import Workload
 
-WORKLOADS: dict[str, Workload] = {"lora": LoraWorkload()}
+WORKLOADS: dict[str, Workload] = {"container": ContainerWorkload(), "lora": LoraWorkload()}
 
 
 def workload_of(spec: Spec) -> Workload:

@@ -4,6 +4,7 @@
     result.json                 {"version", "job_id", "segments": [{"digest", "output_cid"}, …]}
     segments/0000/…             the output of segment 0; the last one is the deliverable
 
+A foreign program's output is files/ with what it left, and end.json with its exit code.
 Traces are not in it: only somebody who ran a segment knows the preimage of its digest.
 """
 
@@ -21,6 +22,7 @@ from swarm.protocol.types import Digest, JobId
 
 MANIFEST_NAME = "result.json"
 MAX_MANIFEST_BYTES = 1 << 20
+FOREIGN_FILES, FOREIGN_END = "files", "end.json"
 _CID = re.compile(r"bafybei[a-z2-7]{52}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 

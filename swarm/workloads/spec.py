@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from swarm import hostile_json
 from swarm.errors import NotFound, SpecError
+from swarm.workloads.container.spec import ContainerSpec
 from swarm.workloads.fields import Spec
 from swarm.workloads.lora.spec import LoraSpec
 from swarm.workloads.refusal import first_refusal
@@ -27,7 +28,7 @@ MAX_SPEC_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_INDENT = 128
 
-_TYPES: dict[str, type[Spec]] = {"lora": LoraSpec}
+_TYPES: dict[str, type[Spec]] = {"container": ContainerSpec, "lora": LoraSpec}
 
 
 def load_spec(path: Path) -> Spec:

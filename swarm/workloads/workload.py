@@ -53,7 +53,13 @@ class Resolved:
 
 
 class Workload(Protocol[AnySpec]):
-    """One job type. Pure apart from the files it is given."""
+    """One job type. Pure apart from the files it is given.
+
+    `is_foreign`: the program is not ours. Everything it leaves is the output of the only segment, and its trace is the
+    digest of what it printed, which is not part of what is delivered.
+    """
+
+    is_foreign: bool
 
     def program(self, spec: AnySpec) -> tuple[str, ...]:
         """What runs some segments of the job."""

@@ -18,6 +18,8 @@ from swarm.workloads.workload import Assessment, Fact, Pins, Resolved, Zone
 
 
 class LoraWorkload:
+    is_foreign = False
+
     def program(self, spec: LoraSpec) -> tuple[str, ...]:
         return ("python", "-m", "swarm.jobs.lora")
 

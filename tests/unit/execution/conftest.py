@@ -16,11 +16,12 @@ from safetensors.numpy import load_file, save_file
 
 from swarm.buyer.prepare import prepare
 from swarm.execution.inputs import InputCache
-from swarm.execution.results import publish
+from swarm.execution.results import Published, publish
 from swarm.execution.segments import Sandbox, execute
-from swarm.protocol.types import ZERO_ADDRESS, ZERO_DIGEST, Amount, Epoch, Job, JobId, JobStatus, Terms
+from swarm.protocol.types import ZERO_ADDRESS, ZERO_DIGEST, Amount, Comparison, Epoch, Job, JobId, JobStatus, Terms
 from swarm.runtime.fake import FakeRunner
 from swarm.storage.fake import FakeStore
+from swarm.workloads.fields import Spec
 from swarm.workloads.lora.spec import LoraSpec
 from swarm.workloads.spec import parse_spec
 
@@ -73,34 +74,40 @@ class Market:
     def submitted(self, run=program, **changes) -> Job:
         """A job as the chain would hold it after an honest or a cheating seller submitted."""
         published = publish(self.store, JobId(7), self.execute(run).products, self.home / "staging")
-        facts = {
-            "job_id": JobId(7),
-            "buyer": ZERO_ADDRESS,
-            "terms": Terms(
-                spec_cid=self.spec_cid,
-                max_price=Amount(1),
-                segments=self.spec.segments,
-                segment_seconds=60,
-                run_seconds=600,
-                open_seconds=600,
-                hardware_class=1,
-            ),
-            "terms_hash": ZERO_DIGEST,
-            "segments": self.spec.segments,
-            "held": Amount(2),
-            "seller": ZERO_ADDRESS,
-            "status": JobStatus.UNDER_AUDIT,
-            "deadline": 0,
-            "audit_bps": 10_000,
-            "epoch": Epoch(1),
-            "price": Amount(1),
-            "collateral": Amount(1),
-            "open_until": 0,
-            "audited": False,
-            "result_cid": published.result_cid,
-            "segment_root": published.segment_root,
-        }
-        return Job(**(facts | changes))
+        return job_of(self.spec, self.spec_cid, published, **changes)
+
+
+def job_of(spec: Spec, spec_cid: bytes, published: Published, *, comparison=Comparison.EXACT, **changes) -> Job:
+    """A submitted job as the chain would hold it."""
+    facts = {
+        "job_id": JobId(7),
+        "buyer": ZERO_ADDRESS,
+        "terms": Terms(
+            spec_cid=spec_cid,
+            max_price=Amount(1),
+            segments=spec.segments,
+            segment_seconds=60,
+            run_seconds=600,
+            open_seconds=600,
+            hardware_class=1,
+            comparison=comparison,
+        ),
+        "terms_hash": ZERO_DIGEST,
+        "segments": spec.segments,
+        "held": Amount(2),
+        "seller": ZERO_ADDRESS,
+        "status": JobStatus.UNDER_AUDIT,
+        "deadline": 0,
+        "audit_bps": 10_000,
+        "epoch": Epoch(1),
+        "price": Amount(1),
+        "collateral": Amount(1),
+        "open_until": 0,
+        "audited": False,
+        "result_cid": published.result_cid,
+        "segment_root": published.segment_root,
+    }
+    return Job(**(facts | changes))
 
 
 @pytest.fixture

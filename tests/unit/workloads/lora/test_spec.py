@@ -51,8 +51,8 @@ def test_refuses_a_training_value_and_names_it(written: dict, key: str, value: o
     [
         ("lora_r", 8, "lora_r: unknown key, did you mean training.lora_r?"),
         ("base_modle", "file:x", "base_modle: unknown key, did you mean base_model?"),
-        ("type", "sweep", "type: found 'sweep', expected one of: lora"),
-        ("type", ["lora"], "type: found \"['lora']\", expected one of: lora"),
+        ("type", "swoop", "type: found 'swoop', expected one of: container"),
+        ("type", ["lora"], "type: found \"['lora']\", expected one of: container"),
         ("version", 2, "version: found 2, expected 1"),
         ("base_model", "hf://models/x", "base_model: found 'hf://models/x', expected file:PATH or ipfs://CID"),
         ("base_model", "ipfs://QmYwAPJzv5CZsnA625s3Xf2nemtYgPpHdWEz79ojWnPbdG", "expected file:PATH or ipfs://CID"),
@@ -76,7 +76,7 @@ def test_refuses_a_missing_seed(written: dict) -> None:
 
 def test_refuses_a_missing_type(written: dict) -> None:
     del written["type"]
-    assert refusal(written) == "type: found nothing, expected one of: lora"
+    assert refusal(written).startswith("type: found nothing, expected one of: ")
 
 
 def test_refuses_what_is_not_a_mapping() -> None:
