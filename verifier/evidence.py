@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import isfinite
 
+from swarm.execution import machine
 from swarm.execution.segments import Sandbox
 from swarm.protocol.types import MATCH, UNDELIVERED, Digest, Job
 from swarm.workloads.fields import Spec
@@ -35,6 +36,7 @@ def leaf_evidence(
         "problem": problem,
         "engine": spec.engine,
         "sandbox": sandbox.runner.name,
+        "environment": machine.facts(),
         "distance": distance,
     }
 
@@ -60,6 +62,7 @@ def word_evidence(
         "spec_cid": job.spec_cid.hex(),
         "engine": spec.engine if spec else None,
         "sandbox": sandbox.runner.name,
+        "environment": machine.facts(),
         "facts": finite(facts or {}),
     }
 

@@ -154,7 +154,7 @@ class Replayer:
         """What the comparison needs of ours: the segment again, or what the workload's checker leaves."""
         if question.spec.verification is not Verification.PROOF:
             return self._execute(question, before)
-        workspace = self._workspace(question)
+        workspace = self.workspace(question.job, question.segment)
         arguments = (self._sandbox, question.spec, question.inputs)
         return check_claim(*arguments, segment=question.index, claim=theirs, workspace=workspace, **question.run)
 
@@ -166,12 +166,13 @@ class Replayer:
             first=question.index,
             last=question.index + 1,
             state=state,
-            workspace=self._workspace(question),
+            workspace=self.workspace(question.job, question.segment),
             **question.run,
         )
 
-    def _workspace(self, question: _Question) -> Path:
-        return self._home / "replay" / f"{question.job.job_id}-{question.segment}"
+    def workspace(self, job: Job, segment: int) -> Path:
+        """Where the last re-execution of a segment left its outputs."""
+        return self._home / "replay" / f"{job.job_id}-{segment}"
 
     def fetch(
         self,

@@ -18,6 +18,7 @@ NOUNS = {
     "job": ("swarm.cli.job", "Buy and watch work: post, list, show, watch, cancel, refund, settle."),
     "lora": ("swarm.cli.lora", "Fine-tune a model without writing a spec."),
     "stake": ("swarm.cli.stake", "Money that vouches for you: deposit, show, unbond, withdraw."),
+    "verify": ("swarm.cli.verify", "Re-execute a segment of any job and see both sides."),
     "wallet": ("swarm.cli.wallet", "Accounts: create, fund, show."),
     "worker": ("swarm.cli.worker", "Sell this machine's time: start."),
 }

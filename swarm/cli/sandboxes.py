@@ -51,13 +51,18 @@ class ByEngine:
             runner.reap(owner)
 
 
-def sandbox_for(context: Context, wanted: str, *, role: str, memory_bytes: int, cpus: float) -> Sandbox:
-    """The sandbox for strangers' jobs. Raises UsageError when there is none and the network is not a devnet."""
+def sandbox_for(
+    context: Context, wanted: str, *, role: str, memory_bytes: int, cpus: float, person: str | None = None
+) -> Sandbox:
+    """The sandbox for strangers' jobs; `person` is whose, by default the account's address.
+
+    Raises UsageError when there is none and the network is not a devnet.
+    """
     from swarm.execution.segments import Sandbox
 
     runner, reason = _runner(wanted, is_devnet=lambda: context.network.is_devnet)
     context.screen.note(f"sandbox: {reason}")
-    return Sandbox(runner, owner=f"{role}-{context.address.lower()}", memory_bytes=memory_bytes, cpus=cpus)
+    return Sandbox(runner, owner=f"{role}-{person or context.address.lower()}", memory_bytes=memory_bytes, cpus=cpus)
 
 
 def default_engine(wanted: str, say: Callable[[str], None]) -> str:

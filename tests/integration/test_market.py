@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The whole life of jobs through the shipped commands, each role in its own process, over a real chain and store."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,9 @@ def test_an_honest_job_in_containers_is_audited_and_paid(docker_market, chats, t
     assert job.audited and job.audit_bps == 10_000
     weights = load_file(tmp_path / "out" / "adapter_model.safetensors")
     assert any(tensor.any() for name, tensor in weights.items() if "lora_B" in name), "nothing was learnt"
+    said = market.facts("bob", "swarm", "verify", str(job_id), "--segment", "3", "--local", str(tmp_path / "evidence"))
+    assert said["verdict"] == "match" and said["claimed_leaf"] == said["recomputed_leaf"]
+    assert (tmp_path / "evidence" / "trace.bin").stat().st_size == 16
     case = market.facts("bob", "verifier", "show", str(job_id))
     assert case["case"] == "closed" and case["ruling"] == "confirmed" and not case["denied"]
     assert [line for judge in JUDGES for line in market.events(judge, "confirmed")]
@@ -81,6 +85,10 @@ def test_a_cheat_is_denied_convicted_and_slashed(process_market, chats):
     # At p = 100 % the whole levy pays the first judge; a fifth of the collateral makes up for the wait.
     assert slashed["refunded"] >= job.price and slashed["slashed"] == job.collateral
     assert chain.token.balance_of(job.buyer) == before - escrowed + slashed["refunded"]
+    code, output, error = market.call("bob", "swarm", "verify", str(job_id), "--sandbox", "process", "--json")
+    said = json.loads(output)
+    assert code == 13 and said["verdict"] == "mismatch" and said["weights"] > 1, error
+    assert "swarm job challenge" in error and said["evidence"].startswith("baf")
     denials = [line for judge in JUDGES for line in market.events(judge, "denied")]
     reveals = [line for judge in JUDGES for line in market.events(judge, "revealed")]
     assert len(denials) == 1 and len(reveals) == 3 and not any(line["matches"] for line in reveals)
