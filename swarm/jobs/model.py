@@ -45,7 +45,7 @@ def _config(path: Path) -> dict:
     return config
 
 
-def load_model(folder: Path) -> Any:
+def load_model(folder: Path, *, attention: str = "sdpa") -> Any:
     """The causal language model in fp32, frozen, without dropout."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -54,7 +54,7 @@ def load_model(folder: Path) -> Any:
     model = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=torch.float32,
-        attn_implementation="sdpa",
+        attn_implementation=attention,
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
@@ -139,9 +139,10 @@ def summed_loss(model: Any, batch: Sequence[Encoded]) -> torch.Tensor:
     import torch
 
     width = max(len(example.ids) for example in batch)
-    ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in batch])
-    seen = torch.tensor([[1] * len(example.ids) + [0] * (width - len(example.ids)) for example in batch])
-    trained = torch.tensor([example.trained + [False] * (width - len(example.ids)) for example in batch])[:, 1:]
+    at = {"device": next(model.parameters()).device}
+    ids = torch.tensor([example.ids + [0] * (width - len(example.ids)) for example in batch], **at)
+    seen = torch.tensor([[1] * len(example.ids) + [0] * (width - len(example.ids)) for example in batch], **at)
+    trained = torch.tensor([example.trained + [False] * (width - len(example.ids)) for example in batch], **at)[:, 1:]
     # Logits are a fifth of the work: only at positions where some row of the batch predicts a trained token.
     kept = trained.any(0).nonzero().squeeze(1)
     if not len(kept):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 ADAPTER_FILE = "adapter_model.safetensors"
 OPTIMIZER_FILE = "optimizer.safetensors"
+TRACE_FILE = "trace.bin"
 MAX_PARAMETERS = 1 << 30
 _DOMAIN = b"computeswarm/lora-init/v1"
 
