@@ -29,7 +29,7 @@ from swarm.cli.common import Context, example, with_context
 @with_context
 def command(context: Context, save: Path | None, dry_run: bool, yes: bool, engine: str | None, **options) -> None:
     """Fine-tune a model on chat data; prints the job's number."""
-    from swarm.cli.posting import post_spec
+    from swarm.cli.posting import post_spec, save_spec
     from swarm.errors import NotFound
     from swarm.workloads.spec import parse_spec
 
@@ -38,7 +38,7 @@ def command(context: Context, save: Path | None, dry_run: bool, yes: bool, engin
     mapping = _mapping(options)
     spec = parse_spec(mapping)
     if save:
-        _save(save, mapping)
+        save_spec(save, mapping)
         context.screen.note(f"wrote {save}")
     post_spec(context, spec, base=Path("/"), engine=engine, dry_run=dry_run, yes=yes)
 
@@ -63,10 +63,3 @@ def _mapping(options: dict) -> dict:
         },
         "budget": {"max_total": options["max_spend"]},
     }
-
-
-def _save(path: Path, mapping: dict) -> None:
-    from ruamel.yaml import YAML
-
-    with path.open("w") as file:
-        YAML().dump(mapping, file)

@@ -17,6 +17,7 @@ NOUNS = {
     "devnet": ("swarm.cli.devnet", "A chain of your own: up."),
     "job": ("swarm.cli.job", "Buy and watch work: post, list, show, watch, cancel, refund, settle."),
     "lora": ("swarm.cli.lora", "Fine-tune a model without writing a spec."),
+    "run-image": ("swarm.cli.run_image", "Run any container by digest without writing a spec."),
     "stake": ("swarm.cli.stake", "Money that vouches for you: deposit, show, unbond, withdraw."),
     "verify": ("swarm.cli.verify", "Re-execute a segment of any job and see both sides."),
     "wallet": ("swarm.cli.wallet", "Accounts: create, fund, show."),

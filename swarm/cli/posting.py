@@ -54,6 +54,14 @@ def post_spec(
     context.screen.note(f"follow it with: swarm job watch {job_id}")
 
 
+def save_spec(path: Path, mapping: dict) -> None:
+    """Writes a spec as YAML, as `swarm job post` reads it."""
+    from ruamel.yaml import YAML
+
+    with path.open("w") as file:
+        YAML().dump(mapping, file)
+
+
 def _ask(context: Context, escrow: str, yes: bool) -> None:
     if yes:
         return

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The examples people start from are specs that this version reads."""
+
+from pathlib import Path
+
+import pytest
+
+from swarm.workloads.registry import WORKLOADS
+from swarm.workloads.spec import load_spec
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[3] / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_an_example_is_read(path: Path) -> None:
+    assert load_spec(path).type in WORKLOADS
+
+
+def test_there_are_examples() -> None:
+    assert EXAMPLES
