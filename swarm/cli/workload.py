@@ -11,6 +11,7 @@ import click
 
 from swarm.cli.common import Context, example, with_context
 
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
@@ -62,17 +63,25 @@ def schema(context: Context, type_: str) -> None:
 @click.option("--seeds", type=click.IntRange(1), default=8, show_default=True, help="First states of the tiny model.")
 @click.option("--steps", type=click.IntRange(6), default=25, show_default=True, help="Single steps from each of them.")
 @click.option("--real-steps", type=click.IntRange(6), default=20, show_default=True, help="Of the real model.")
+@click.option("--merge", type=_FILE, multiple=True, help="Rows measured elsewhere: on a GPU, on another model.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: print it.")
 @with_context
 def certify(
-    context: Context, engine: str, model: Path | None, seeds: int, steps: int, real_steps: int, out: Path | None
+    context: Context,
+    engine: str,
+    model: Path | None,
+    seeds: int,
+    steps: int,
+    real_steps: int,
+    merge: tuple[Path, ...],
+    out: Path | None,
 ) -> None:
     """Measure how far honest runs of ENGINE (an image digest, or process) are apart, and write its bounds.
 
     Runs single steps over thread counts, instruction sets, attention kernels and precisions; a precision that this
     machine does not have is emulated and marked so.
     """
-    from swarm.execution.certify import Certifier, Golden
+    from swarm.execution.certify import Certifier, Golden, certificate
     from swarm.execution.segments import Sandbox
     from swarm.runtime.choose import choose_runner
 
@@ -83,7 +92,8 @@ def certify(
         if model:
             golden.append(Golden(model.name.lower(), model.resolve(), (0,), real_steps))
         certifier = Certifier(Sandbox(runner, owner="certify"), engine, Path(scratch), context.screen.note)
-        content = certifier.certificate(golden, [engine])
+        rows = certifier.measured(golden) + [row for path in merge for row in json.loads(path.read_text())["measured"]]
+    content = certificate(rows, [engine])
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     if out is None:
         click.echo(text, nl=False)

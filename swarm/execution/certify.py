@@ -77,19 +77,10 @@ class Certifier:
 
     def __init__(self, sandbox: Sandbox, engine: str, workspace: Path, say: Callable[[str], None]) -> None:
         self._sandbox, self._engine, self._home, self._say = sandbox, engine, workspace, say
-        self._devices: set[str] = set()
 
-    def certificate(self, golden: list[Golden], engines: list[str]) -> dict:
-        """The file's content. Raises JobFailed when a run breaks its limits."""
-        rows = [row for one in golden for row in self._rows(one)]
-        return {
-            "version": 1,
-            "engines": sorted(engines),
-            "made_with": _libraries() | {"devices": sorted(self._devices)},
-            "rule": {"accept": ACCEPT, "reject": REJECT, "quantile": QUANTILE, "enough": ENOUGH},
-            "classes": {name: class_entry(name, rows) for name in sorted({row["precision"] for row in rows})},
-            "measured": [{key: value for key, value in row.items() if key != "raw"} for row in rows],
-        }
+    def measured(self, golden: list[Golden]) -> list[dict]:
+        """A row for every way of every golden set. Raises JobFailed when a run breaks its limits."""
+        return [row for one in golden for row in self._rows(one)]
 
     def _rows(self, golden: Golden) -> Iterator[dict]:
         home = self._home / golden.name
@@ -104,8 +95,11 @@ class Certifier:
             for way in ways(precision, emulated=emulated[precision]):
                 theirs = self._run(golden, inputs, way, home / "way")
                 found = _distances(golden, honest, theirs)
-                self._say(f"{golden.name}, {precision}, {way.name}: {_worst(found)}")
-                yield _row(golden, way, found, emulated=emulated[precision])
+                facts = {"model": golden.name, "precision": precision, "way": way.name, "device": self._device(theirs)}
+                facts |= {"emulated": emulated[precision], "kind": "cheat" if way.is_cheat else "honest"}
+                row = row_of(facts | {"segments": len(golden.seeds) * golden.steps}, found)
+                self._say(f"{golden.name}, {precision}, {way.name}: {_worst(row)}")
+                yield row
 
     def _run(self, golden: Golden, inputs: Mapping[str, Path], way: Way, target: Path) -> Path:
         shutil.rmtree(target, ignore_errors=True)
@@ -134,9 +128,11 @@ class Certifier:
         )
         raise_unless_ok(self._sandbox.runner.run(run))
         check_outputs(outputs, limits)
-        device = json.loads((outputs / "device.json").read_text())["device"]
-        self._devices.add(str(machine.facts()["processor"]) if device == "cpu" else device)
         return outputs
+
+    def _device(self, outputs: Path) -> str:
+        found = json.loads((outputs / "device.json").read_text())["device"]
+        return str(machine.facts()["processor"]) if found == "cpu" else found
 
 
 def mapping_of(golden: Golden, *, threads: int) -> dict:
@@ -147,27 +143,36 @@ def mapping_of(golden: Golden, *, threads: int) -> dict:
     return rest | {"datasets": [{"path": _CID}], "training": training}
 
 
+def certificate(rows: list[dict], engines: list[str]) -> dict:
+    """The file's content, from rows of this machine and of others."""
+    return {
+        "version": 1,
+        "engines": sorted(engines),
+        "made_with": {"python": platform.python_version(), "libraries": machine.facts()["libraries"]},
+        "rule": {"accept": ACCEPT, "reject": REJECT, "quantile": QUANTILE, "enough": ENOUGH},
+        "classes": {name: class_entry(name, rows) for name in sorted({row["precision"] for row in rows})},
+        "measured": rows,
+    }
+
+
 def class_entry(precision: str, rows: list[dict]) -> dict:
     """The bounds of one class and what they come from. Only in fp32 does a first look accept: see lora/bounds.py."""
     mine = [row for row in rows if row["precision"] == precision]
-    honest = [row["raw"] for row in mine if row["kind"] == "honest"]
-    cheats = [row["raw"] for row in mine if row["kind"] == "cheat"]
-    bounds, samples = {}, 0
+    honest = [row for row in mine if row["kind"] == "honest"]
+    cheats = [row for row in mine if row["kind"] == "cheat"]
+    bounds = {}
     for what in KINDS:
-        values = np.concatenate([raw[what] for raw in honest])
-        samples = max(samples, len(values))
-        top = float(np.percentile(values, QUANTILE) if len(values) >= ENOUGH else values.max())
-        weakest = min(float(raw[what].min()) for raw in cheats)
+        top = max(row["distances"][what]["p999" if row["segments"] >= ENOUGH else "max"] for row in honest)
+        weakest = min(row["distances"][what]["min"] for row in cheats)
         accept = ACCEPT * top if precision == "fp32" else 0.0
         bounds[what] = {"accept": _short(accept), "reject": _short(max(REJECT * top, weakest / 2))}
-    return {"bounds": bounds, "honest_samples": samples, "emulated": any(row["emulated"] for row in mine)}
+    is_emulated = any(row["emulated"] for row in mine)
+    return {"bounds": bounds, "honest_samples": sum(row["segments"] for row in honest), "emulated": is_emulated}
 
 
-def _row(golden: Golden, way: Way, found: dict[str, np.ndarray], *, emulated: bool) -> dict:
-    summary = {what: _summary(values) for what, values in found.items()}
-    facts = {"model": golden.name, "precision": way.precision, "way": way.name, "emulated": emulated}
-    kind = "cheat" if way.is_cheat else "honest"
-    return facts | {"kind": kind, "segments": len(golden.seeds) * golden.steps, "distances": summary, "raw": found}
+def row_of(facts: dict, found: Mapping[str, list[float]]) -> dict:
+    """A row of a certificate: `facts` say what was run where, `found` the distances by what is measured."""
+    return facts | {"distances": {what: _summary(np.array(found[what])) for what in KINDS}}
 
 
 def _summary(values: np.ndarray) -> dict[str, float]:
@@ -175,14 +180,14 @@ def _summary(values: np.ndarray) -> dict[str, float]:
     return {name: _short(float(np.percentile(values, at))) for name, at in points.items()}
 
 
-def _distances(golden: Golden, honest: Path, theirs: Path) -> dict[str, np.ndarray]:
+def _distances(golden: Golden, honest: Path, theirs: Path) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {what: [] for what in KINDS}
     for seed in golden.seeds:
         for step in range(golden.steps):
             before, name = honest / "states" / f"{seed}-{step}", f"states/{seed}-{step + 1}"
             for what, value in named(distance(before, theirs / name, honest / name), step).items():
                 found[what].append(value)
-    return {what: np.array(values) for what, values in found.items()}
+    return found
 
 
 def examples() -> Iterator[dict]:
@@ -192,13 +197,8 @@ def examples() -> Iterator[dict]:
         yield {"messages": [{"role": role, "content": content} for role, content in turns]}
 
 
-def _libraries() -> dict:
-    facts = machine.facts()
-    return {"python": platform.python_version(), "libraries": facts["libraries"]}
-
-
-def _worst(found: dict[str, np.ndarray]) -> str:
-    return ", ".join(f"{what} {values.max():.1e}" for what, values in found.items() if len(values))
+def _worst(row: dict) -> str:
+    return ", ".join(f"{what} {summary['max']:.1e}" for what, summary in row["distances"].items())
 
 
 def _short(value: float) -> float:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 EARLY_STEPS = 5
 LOSS_SHARE = 0.05  # of the judge's loss; bf16 differs by 1.2e-2 in 3.4 (verification.md, B3), a forged trace by more
-CLOSER_FACTOR = 5.0  # of accept, which is ten times the class's noise: fifty times that noise
+CLOSER_FACTOR = 2.0  # of accept, which is ten times what the two most different machines are apart
 FLOOR_FACTOR = 50.0  # of this segment's own noise, between the judge's two stacks
 # Of the judge's own noise. Measured on single steps of two models: honest bf16 0.83-1.20, tf32 up to 1.94, an int8 base
 # in bf16 1.80 or more; pooled over four segments 1.09, 1.63 and 2.09.
@@ -65,7 +65,7 @@ def closer_look(
 ) -> Zone:
     """Decides what a first look left open; `first` and `second` are the distances from the judge's two replays.
 
-    Rejects only what is, in both stacks, beyond fifty times the class's noise and fifty times this segment's own.
+    Rejects only what is, in both stacks, beyond twenty times the class's noise and fifty times this segment's own.
     """
     for what, bound in bounds.items():
         if what not in first:
