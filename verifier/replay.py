@@ -8,7 +8,7 @@ import json
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 from swarm.errors import IntegrityError, NotFound, TransientError
@@ -23,40 +23,11 @@ from swarm.workloads.fields import Spec
 from swarm.workloads.registry import workload_of
 from swarm.workloads.result import Manifest
 from swarm.workloads.verification import Verification
-from swarm.workloads.workload import Fact, Zone
+from swarm.workloads.workload import Assessment, Fact, LooksCloser, Zone
+from verifier.closer import ReplayCloser, Sides
 from verifier.evidence import finite, leaf_evidence, word_evidence
 from verifier.finding import Finding
-
-
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """Where a re-execution begins. `state` is None where the seller's own output cannot be had as it was committed."""
-
-    manifest: Manifest | None
-    state: Path | None
-    problem: str = ""
-
-
-class _NotThere(NotFound):
-    """The result as a whole cannot be fetched, so there is nothing to compare with."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """One segment of one job, and what a re-execution of it needs."""
-
-    job: Job
-    segment: int
-    spec: Spec
-    inputs: Inputs
-    first_state: Path | None
-    is_patient: bool
-    run: dict = field(default_factory=dict)  # what every run is told: its time, whom it tells, what stops it
-
-    @property
-    def index(self) -> int:
-        """The segment's number in the spec: the job may be a part of it."""
-        return self.job.terms.first_segment + self.segment
+from verifier.question import NotThere, Question, Start
 
 
 class Replayer:
@@ -84,13 +55,13 @@ class Replayer:
             return self.fetch(job, segment=segment, is_patient=is_patient, stop=stop)
         spec, inputs, first_state = self._inputs(job)
         run = {"wall_seconds": wall_seconds, "on_progress": on_progress, "stop": stop}
-        question = _Question(job, segment, spec, inputs, first_state, is_patient, run)
+        question = Question(job, segment, spec, inputs, first_state, is_patient, run)
         try:
             return self._recomputed(question) if spec.verification is Verification.EXACT else self._bounded(question)
-        except _NotThere as error:
+        except NotThere as error:
             return self._word(job, segment, UNAVAILABLE, str(error))
 
-    def _recomputed(self, question: _Question) -> Finding:
+    def _recomputed(self, question: Question) -> Finding:
         """Exact class: recomputes the leaf from the seller's own previous output.
 
         Where that output is missing, is not what was committed, or cannot be continued, the segment is re-executed from
@@ -122,7 +93,7 @@ class Replayer:
             cpu_seconds=execution.cpu_seconds,
         )
 
-    def _bounded(self, question: _Question) -> Finding:
+    def _bounded(self, question: Question) -> Finding:
         """Tolerance and proof: fetches the claim and says whether it lies within the certified bounds.
 
         A state that was committed but cannot be continued, or files that are not what was committed, are a mismatch:
@@ -131,14 +102,14 @@ class Replayer:
         job, segment, spec = question.job, question.segment, question.spec
         workload = workload_of(spec)
         try:
-            manifest = self._manifest(job, question.is_patient)
-            theirs = self._cache.entry(output_cid(self._store, job, manifest, segment), STATE_LIMITS)
-            before = self._start(question).state
-            if spec.is_chained and before is None:
-                raise IntegrityError(f"the output before segment {segment} is not what was committed")
+            before, theirs = self._sides(question)
             execution = self._checked(question, before, theirs)
             ours = execution.products[-1].output
             assessment = workload.assess(spec, question.index, before=before, theirs=theirs, ours=ours)
+            if assessment.zone is Zone.ESCALATE and isinstance(workload, LooksCloser):
+                closer = self._closer(question, (before, theirs), execution)
+                closest = workload.look_closer(spec, question.index, closer)
+                assessment = Assessment(closest.zone, {**assessment.facts, **closest.facts})
         except StateRefused as error:
             return self._word(job, segment, MISMATCH, f"the seller's files cannot be continued: {error}")
         except IntegrityError as error:
@@ -150,7 +121,27 @@ class Replayer:
         facts = {"zone": assessment.zone.value, **assessment.facts}
         return self._word(job, segment, verdict, "", spec=spec, facts=facts, execution=execution)
 
-    def _checked(self, question: _Question, before: Path | None, theirs: Path) -> Execution:
+    def _sides(self, question: Question) -> tuple[Path | None, Path]:
+        """The seller's state before the segment (of a chained job), and its output."""
+        manifest = self._manifest(question.job, question.is_patient)
+        theirs = self._cache.entry(output_cid(self._store, question.job, manifest, question.segment), STATE_LIMITS)
+        before = self._start(question).state
+        if question.spec.is_chained and before is None:
+            raise IntegrityError(f"the output before segment {question.segment} is not what was committed")
+        return before, theirs
+
+    def _closer(self, question: Question, sides: Sides, execution: Execution) -> ReplayCloser:
+        first = question.job.terms.first_segment
+        at = {segment + first: replace(question, segment=segment) for segment in range(question.job.segments)}
+
+        def run(segment: int, before: Path | None, name: str, numeric: dict) -> Execution:
+            return self._execute(at[segment], before, name=name, numeric=numeric)
+
+        known = {(question.index, ()): execution}
+        whole = range(first, first + question.job.segments)
+        return ReplayCloser(whole, lambda segment: self._sides(at[segment]), run, known, {question.index: sides})
+
+    def _checked(self, question: Question, before: Path | None, theirs: Path) -> Execution:
         """What the comparison needs of ours: the segment again, or what the workload's checker leaves."""
         if question.spec.verification is not Verification.PROOF:
             return self._execute(question, before)
@@ -158,7 +149,9 @@ class Replayer:
         arguments = (self._sandbox, question.spec, question.inputs)
         return check_claim(*arguments, segment=question.index, claim=theirs, workspace=workspace, **question.run)
 
-    def _execute(self, question: _Question, state: Path | None) -> Execution:
+    def _execute(
+        self, question: Question, state: Path | None, *, name: str = "", numeric: dict | None = None
+    ) -> Execution:
         return execute(
             self._sandbox,
             question.spec,
@@ -166,13 +159,14 @@ class Replayer:
             first=question.index,
             last=question.index + 1,
             state=state,
-            workspace=self.workspace(question.job, question.segment),
+            workspace=self.workspace(question.job, question.segment, name),
+            numeric=numeric,
             **question.run,
         )
 
-    def workspace(self, job: Job, segment: int) -> Path:
-        """Where the last re-execution of a segment left its outputs."""
-        return self._home / "replay" / f"{job.job_id}-{segment}"
+    def workspace(self, job: Job, segment: int, name: str = "") -> Path:
+        """Where the last re-execution of a segment left its outputs; those of a closer look have names."""
+        return self._home / "replay" / "-".join(filter(None, (str(job.job_id), str(segment), name)))
 
     def fetch(
         self,
@@ -213,7 +207,7 @@ class Replayer:
         except NotFound as error:
             raise TransientError(f"an input of job {job.job_id} is not there: {error}") from error
 
-    def _start(self, question: _Question) -> _Start:
+    def _start(self, question: Question) -> Start:
         job, segment, is_patient = question.job, question.segment, question.is_patient
         # What the seller published does not change where its first segment starts, nor any that starts from the spec.
         is_free = segment == 0 or not question.spec.is_chained
@@ -222,26 +216,26 @@ class Replayer:
             manifest = self._manifest(job, is_patient)
             output_cid(self._store, job, manifest, segment)
             if is_free:
-                return _Start(manifest, own)
+                return Start(manifest, own)
             cid = output_cid(self._store, job, manifest, segment - 1)
-            return _Start(manifest, self._cache.entry(cid, STATE_LIMITS))
-        except _NotThere as error:
+            return Start(manifest, self._cache.entry(cid, STATE_LIMITS))
+        except NotThere as error:
             # The root of a single segment is its leaf: what it should be can be told without the result.
             if job.segments > 1:
                 raise
-            return _Start(None, own, str(error))
+            return Start(None, own, str(error))
         except NotFound as error:
             _wait_if(is_patient, job, error)
-            return _Start(None, own, str(error))
+            return Start(None, own, str(error))
         except IntegrityError as error:
-            return _Start(None, own, str(error))
+            return Start(None, own, str(error))
 
     def _manifest(self, job: Job, is_patient: bool) -> Manifest:
         try:
             return read_manifest(self._store, job)
         except NotFound as error:
             _wait_if(is_patient, job, error)
-            raise _NotThere(f"the result of job {job.job_id} cannot be fetched: {error}") from error
+            raise NotThere(f"the result of job {job.job_id} cannot be fetched: {error}") from error
 
     def _pass_through(self, cid: str) -> None:
         """Fetches content without keeping it."""
@@ -275,7 +269,7 @@ class Replayer:
     def _keep(self, evidence: dict) -> Digest:
         return digest_of(self._store.add_bytes(json.dumps(evidence, sort_keys=True).encode()))
 
-    def _evidence(self, question: _Question, start: _Start, leaf: Digest, problem: str, product: Product) -> Digest:
+    def _evidence(self, question: Question, start: Start, leaf: Digest, problem: str, product: Product) -> Digest:
         """One JSON block anybody can check by re-executing the same segment. It never holds the trace's root before
         the verdict is on chain: only the leaf, which hides it."""
         job, segment = question.job, question.segment
@@ -283,7 +277,7 @@ class Replayer:
         distance = self._distance(question, start, product) if claimed not in (None, leaf) else None
         return self._keep(leaf_evidence(job, segment, claimed, leaf, problem, self._sandbox, question.spec, distance))
 
-    def _distance(self, question: _Question, start: _Start, product: Product) -> dict | None:
+    def _distance(self, question: Question, start: Start, product: Product) -> dict | None:
         """How far the seller's output is from ours, in the terms of the workload: for people, not a verdict."""
         job, spec = question.job, question.spec
         if start.manifest is None or (spec.is_chained and start.state is None):

@@ -15,6 +15,7 @@ from swarm.storage.port import Store
 from swarm.workloads.fields import Need, Spec
 from swarm.workloads.registry import workload_of
 from swarm.workloads.spec import canonical_json
+from swarm.workloads.verification import verification_for
 from swarm.workloads.workload import Fact, Pins
 
 
@@ -44,4 +45,5 @@ def prepare(spec: Spec, store: Store, *, base: Path, cache: Path, engine: str | 
 
     wanted = spec.model_copy(update={"engine": engine or spec.engine})
     resolved = workload_of(spec).resolve(wanted, Pins(add=lambda path: f"ipfs://{store.add(path)}", at=at))
-    return Prepared(resolved.spec, digest_of(store.add_bytes(canonical_json(resolved.spec))), resolved.facts)
+    chosen = resolved.spec.model_copy(update={"verification": verification_for(resolved.spec)})
+    return Prepared(chosen, digest_of(store.add_bytes(canonical_json(chosen))), resolved.facts)

@@ -21,6 +21,7 @@ NOUNS = {
     "stake": ("swarm.cli.stake", "Money that vouches for you: deposit, show, unbond, withdraw."),
     "verify": ("swarm.cli.verify", "Re-execute a segment of any job and see both sides."),
     "wallet": ("swarm.cli.wallet", "Accounts: create, fund, show."),
+    "workload": ("swarm.cli.workload", "Job types and how closely they can be checked: list, schema, certify."),
     "worker": ("swarm.cli.worker", "Sell this machine's time: start."),
 }
 

@@ -14,6 +14,7 @@ from swarm.storage.port import ExportLimits, Store
 from swarm.workloads.fields import GIB, Need, Spec
 from swarm.workloads.registry import workload_of
 from swarm.workloads.spec import MAX_SPEC_BYTES, parse_resolved
+from swarm.workloads.verification import refuse_other_verification
 
 STATE = "state"
 MAX_OUTPUT_FILES = 1024  # of one segment, directories included
@@ -41,8 +42,11 @@ def limits_of(need: Need) -> ExportLimits:
 
 
 def read_spec(store: Store, digest: Digest) -> Spec:
-    """The spec a job names. Raises SpecError for one that is not canonical, NotFound when nobody has it."""
-    return parse_resolved(store.read(spec_cid(digest), limit=MAX_SPEC_BYTES))
+    """The spec a job names. Raises SpecError for one that is not canonical or wants to be checked otherwise than our
+    certificates say, NotFound when nobody has it."""
+    spec = parse_resolved(store.read(spec_cid(digest), limit=MAX_SPEC_BYTES))
+    refuse_other_verification(spec)
+    return spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,8 +68,10 @@ def execute(
     wall_seconds: float,
     on_progress: Progress | None = None,
     stop: threading.Event | None = None,
+    numeric: Mapping | None = None,
 ) -> Execution:
-    """Runs segments `first` … `last` − 1 in an emptied `workspace`, a chained job's from `state`.
+    """Runs segments `first` … `last` − 1 in an emptied `workspace`, a chained job's from `state`. `numeric`: what a
+    judge that looks closer computes otherwise.
 
     Raises JobFailed when the program, its limits or its output break the rules, TransientError when the engine is down.
     """
@@ -79,7 +81,7 @@ def execute(
         spec,
         workload_of(spec).program(spec),
         given,
-        job=job_json(spec, first, last, from_initial=state == inputs.initial_state),
+        job=job_json(spec, first, last, from_initial=state == inputs.initial_state, numeric=numeric),
         segments=range(first, last),
         workspace=workspace,
         wall_seconds=wall_seconds,
@@ -168,7 +170,7 @@ class StateRefused(JobFailed):
     """The program itself refused the state it was given, or could not continue from it: the same on every machine."""
 
 
-def job_json(spec: Spec, first: int, last: int, *, from_initial: bool) -> str:
+def job_json(spec: Spec, first: int, last: int, *, from_initial: bool, numeric: Mapping | None = None) -> str:
     """What the program reads: the spec as pinned, and which segments to run from which state."""
     content: Mapping = {
         "spec": json.loads(canonical_json(spec)),
@@ -176,6 +178,8 @@ def job_json(spec: Spec, first: int, last: int, *, from_initial: bool) -> str:
         "last_segment": last,
         "from_initial": from_initial,
     }
+    if numeric:
+        content = content | {"numeric": dict(numeric)}
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 

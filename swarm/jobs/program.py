@@ -25,7 +25,13 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 # Hardware class cpu-fp32 is x86-64 with AVX2: a processor with AVX-512 would otherwise take other kernels, whose sums
 # differ in the last bits, and an honest seller would be denied. Measured to cost nothing. Read when torch is imported.
 # STRICT: the same sums for every number of threads and every alignment; without it one processor of two disagreed.
-os.environ.update(ATEN_CPU_CAPABILITY="avx2", ONEDNN_MAX_CPU_ISA="AVX2", MKL_CBWR="AVX2,STRICT")
+# A calibration asks for another one to see how far apart they are.
+INSTRUCTION_SETS = {
+    "avx2": {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2,STRICT"},
+    "avx512": {"ATEN_CPU_CAPABILITY": "avx512", "ONEDNN_MAX_CPU_ISA": "AVX512_CORE", "MKL_CBWR": "AVX512"},
+    "none": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE"},
+}
+os.environ.update(INSTRUCTION_SETS.get(os.environ.get("SWARM_INSTRUCTION_SET", ""), INSTRUCTION_SETS["avx2"]))
 # Spinning threads make a step seven times slower on a machine that does something else too.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

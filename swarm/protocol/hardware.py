@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Hardware classes: which machines can re-execute each other's work bit by bit. Names in specs, numbers on chain."""
+"""Hardware classes: which machines can check each other's work, and how closely. Names in specs, numbers on chain.
+
+    cpu-fp32   x86-64 processors with AVX2 and pinned kernels: the same bits on every one
+    fp32       any device that computes in fp32: equal within bounds
+    tf32       GPUs whose matrix products round their inputs to tf32: equal within wider bounds
+    bf16       GPUs that compute in bf16: as near to fp32 as the judge's own bf16 replay is
+
+A judge's seat serves one class, so a class is also a promise of its judges to have what it takes to check it.
+"""
 
 from __future__ import annotations
 
 from swarm.errors import UsageError
 
-CLASSES = {"cpu-fp32": 1}
+EXACT_CLASS = "cpu-fp32"
+CLASSES = {EXACT_CLASS: 1, "fp32": 2, "tf32": 3, "bf16": 4}
+# In which arithmetic a class computes.
+PRECISIONS = {EXACT_CLASS: "fp32", "fp32": "fp32", "tf32": "tf32", "bf16": "bf16"}
 
 
 def class_number(name: str) -> int:

@@ -28,7 +28,7 @@ MAX_SPEC_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_INDENT = 128
 
-_TYPES: dict[str, type[Spec]] = {"container": ContainerSpec, "lora": LoraSpec}
+SPECS: dict[str, type[Spec]] = {"container": ContainerSpec, "lora": LoraSpec}
 
 
 def load_spec(path: Path) -> Spec:
@@ -55,13 +55,13 @@ def parse_spec(mapping: Any) -> Spec:
     if not isinstance(mapping, dict):
         raise SpecError(f"spec: found {type(mapping).__name__}, expected a mapping of keys")
     found = mapping.get("type")
-    if not isinstance(found, str) or found not in _TYPES:
+    if not isinstance(found, str) or found not in SPECS:
         shown = "nothing" if found is None else repr(str(found)[:40])
-        raise SpecError(f"type: found {shown}, expected one of: {', '.join(_TYPES)}")
+        raise SpecError(f"type: found {shown}, expected one of: {', '.join(SPECS)}")
     try:
-        return _TYPES[found].model_validate(mapping)
+        return SPECS[found].model_validate(mapping)
     except ValidationError as error:
-        raise SpecError(first_refusal(error, _TYPES[found])) from error
+        raise SpecError(first_refusal(error, SPECS[found])) from error
 
 
 def canonical_json(spec: Spec) -> bytes:

@@ -8,7 +8,7 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from swarm.workloads.fields import Need, Spec
 
@@ -30,6 +30,19 @@ class Assessment:
 
     zone: Zone
     facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+class Closer(Protocol):
+    """What a judge's machine offers a workload that looks closer; segments are numbered as in the spec. Raises
+    IntegrityError for what is not as it was committed, NotFound, JobFailed, TransientError."""
+
+    segments: range  # of the spec, those that belong to the job
+
+    def sides(self, segment: int) -> tuple[Path | None, Path]:
+        """The seller's state before a segment, and its output."""
+
+    def run(self, segment: int, **numeric: str | int | bool) -> Path:
+        """Our own output of a segment, computed otherwise (swarm.jobs.numeric); each way is run once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +100,12 @@ class Workload(Protocol[AnySpec]):
 
     def delivered(self, spec: AnySpec) -> Sequence[int]:
         """The segments whose outputs the buyer needs."""
+
+
+@runtime_checkable
+class LooksCloser(Protocol):
+    """What a workload may have beside the port: a second look where the first one said ESCALATE. Without it the seller
+    has the benefit of the doubt."""
+
+    def look_closer(self, spec: Spec, segment: int, closer: Closer) -> Assessment:
+        """Decides from further replays. Never says REJECT for what another numeric stack explains."""

@@ -68,7 +68,7 @@ class Training(Strict):
     adam_epsilon: Annotated[Number, Field(gt=0, le=1e-2)] = 1e-8
     seed: Annotated[Integer, Field(ge=0, lt=1 << 63)]
     threads: Annotated[Integer, Field(ge=1, le=64)] = 2
-    precision: Literal["fp32"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
 
     @model_validator(mode="after")
     def _fits(self) -> Training:

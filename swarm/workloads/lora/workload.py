@@ -11,10 +11,10 @@ from pathlib import Path
 from swarm.errors import SpecError
 from swarm.workloads.dataset import check_dataset
 from swarm.workloads.lora.adapter import write_adapter
-from swarm.workloads.lora.distance import distance
+from swarm.workloads.lora.assess import assess, look_closer
 from swarm.workloads.lora.initial import write_initial_state
 from swarm.workloads.lora.spec import LoraSpec
-from swarm.workloads.workload import Assessment, Fact, Pins, Resolved, Zone
+from swarm.workloads.workload import Assessment, Closer, Fact, Pins, Resolved
 
 
 class LoraWorkload:
@@ -53,9 +53,10 @@ class LoraWorkload:
 
     def assess(self, spec: LoraSpec, segment: int, *, before: Path | None, theirs: Path, ours: Path) -> Assessment:
         assert before is not None, "a chained segment starts from a state"
-        found = distance(before, theirs, ours)
-        zone = Zone.ACCEPT if found.worst == 0 else Zone.ESCALATE
-        return Assessment(zone, asdict(found))
+        return assess(spec, segment, before=before, theirs=theirs, ours=ours)
+
+    def look_closer(self, spec: LoraSpec, segment: int, closer: Closer) -> Assessment:
+        return look_closer(spec, segment, closer)
 
     def deliver(self, spec: LoraSpec, outputs: Sequence[Path], target: Path, *, base_model: str | None) -> None:
         write_adapter(spec, outputs[-1], target, base_model=base_model or spec.base_model.removeprefix("ipfs://"))

@@ -68,11 +68,11 @@ def test_distance_is_measured_in_the_judge_s_own_update(before: Path, tmp_path: 
     ours = moved(before, tmp_path / "ours", 0.5)
     theirs = moved(before, tmp_path / "theirs", 0.75)
     found = distance(before, theirs, ours)
-    assert (found.weights, found.first_moment, found.second_moment) == pytest.approx((0.5, 0.5, 0.5), rel=1e-6)
+    assert (found.weights, found.first_moment, found.second_moment) == pytest.approx((0.5, 0.5, 0.5), rel=5e-3)
 
 
 def test_returning_the_input_is_one_update_away(before: Path, tmp_path: Path) -> None:
-    assert distance(before, before, moved(before, tmp_path / "ours", 0.5)).worst == pytest.approx(1.0)
+    assert distance(before, before, moved(before, tmp_path / "ours", 0.5)).worst == pytest.approx(1.0, rel=5e-3)
 
 
 def test_doctored_moments_are_seen_apart_from_the_weights(before: Path, tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_doctored_moments_are_seen_apart_from_the_weights(before: Path, tmp_path
     theirs = moved(ours, tmp_path / "theirs", 0.5, files=(OPTIMIZER_FILE,))
     found = distance(before, theirs, ours)
     assert found.weights == 0
-    assert found.first_moment == pytest.approx(1.0)
+    assert found.first_moment == pytest.approx(1.0, rel=5e-3)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -98,3 +98,18 @@ def test_other_shapes_and_rubbish_are_infinitely_far(before: Path, tmp_path: Pat
     assert distance(before, theirs, ours).weights == np.inf
     (theirs / ADAPTER_FILE).write_bytes(b"rubbish")
     assert distance(before, theirs, ours).worst == np.inf
+
+
+def test_weights_that_hide_among_the_moments_are_not_compared_with_ours(before: Path, tmp_path: Path) -> None:
+    """Only the adapter's file is delivered: right weights in the other one would be judged and never bought."""
+    ours = moved(before, tmp_path / "ours", 0.5)
+    theirs = moved(ours, tmp_path / "theirs", 7.0, files=(ADAPTER_FILE,))
+    save_file(load_file(ours / OPTIMIZER_FILE) | load_file(ours / ADAPTER_FILE), theirs / OPTIMIZER_FILE)
+    assert distance(before, theirs, ours).worst == np.inf
+
+
+def test_noise_of_rounding_is_small_however_small_the_update(before: Path, tmp_path: Path) -> None:
+    """The last steps of a cosine schedule move a weight by less than its last bit."""
+    large = moved(before, tmp_path / "large", 1.0)
+    ours = moved(large, tmp_path / "ours", 2e-7)
+    assert 0 < distance(large, large, ours).worst < 1e-3

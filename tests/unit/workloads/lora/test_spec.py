@@ -32,7 +32,7 @@ def refusal(mapping: object) -> str:
         ("max_steps", 0, "training.max_steps: found 0, expected greater than or equal to 1"),
         ("sequence_len", 32769, "training.sequence_len: found 32769, expected less than or equal to 32768"),
         ("learning_rate", float("nan"), "training.learning_rate: found nan, expected a finite number"),
-        ("precision", "bf16", "training.precision: found 'bf16', expected 'fp32'"),
+        ("precision", "fp16", "training.precision: found 'fp16', expected 'fp32', 'tf32' or 'bf16'"),
         ("adapter", "qlora", "training.adapter: found 'qlora', expected 'lora'"),
         ("seed", -1, "training.seed: found -1, expected greater than or equal to 0"),
         ("warmup_steps", 41, "training.warmup_steps: found 41, expected at most max_steps (40)"),

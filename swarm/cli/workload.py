@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`swarm workload`: which job types there are, what their specs may say, and how closely they can be checked."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import click
+
+from swarm.cli.common import Context, example, with_context
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.group()
+def command() -> None:
+    """Job types: list, schema, certify."""
+
+
+@command.command("list", epilog=example("swarm workload list"))
+@with_context
+def list_(context: Context) -> None:
+    """Every job type, and the classes in which each certificate lets it be checked within bounds."""
+    from swarm.workloads.certificates import certificates
+    from swarm.workloads.registry import WORKLOADS
+
+    rows = [_row("type", name) for name in sorted(WORKLOADS)]
+    for certificate in certificates().values():
+        for precision, entry in certificate.content["classes"].items():
+            limits = certificate.bounds[precision]["first_moment"]
+            how = "emulated" if entry["emulated"] else "measured"
+            bounds = f"accept {limits.accept:.1e}, reject {limits.reject:.1e}"
+            samples = f"{entry['honest_samples']} {how}"
+            rows.append(_row("certificate", certificate.name, precision, samples, bounds))
+    context.screen.table(rows, essence="name", empty="")
+
+
+def _row(what: str, name: str, precision: str = "", samples: str = "", bounds: str = "") -> dict[str, str]:
+    return {"what": what, "name": name, "precision": precision, "samples": samples, "first_moment": bounds}
+
+
+@command.command(epilog=example("swarm workload schema lora"))
+@click.argument("type_", metavar="TYPE")
+@with_context
+def schema(context: Context, type_: str) -> None:
+    """The JSON Schema of a job type's spec: for editors, and for those who generate specs."""
+    from swarm.errors import UsageError
+    from swarm.workloads.spec import SPECS
+
+    if type_ not in SPECS:
+        raise UsageError(f"there is no job type {type_[:40]!r}", hint=f"one of: {', '.join(SPECS)}")
+    click.echo(json.dumps(SPECS[type_].model_json_schema(), indent=2, sort_keys=True))
+
+
+@command.command(epilog=example("swarm workload certify process --out swarm/workloads/certificates/process.json"))
+@click.argument("engine")
+@click.option(
+    "--model", type=click.Path(exists=True, file_okay=False, path_type=Path), help="A real model beside the tiny one."
+)
+@click.option("--seeds", type=click.IntRange(1), default=8, show_default=True, help="First states of the tiny model.")
+@click.option("--steps", type=click.IntRange(6), default=25, show_default=True, help="Single steps from each of them.")
+@click.option("--real-steps", type=click.IntRange(6), default=20, show_default=True, help="Of the real model.")
+@click.option("--merge", type=_FILE, multiple=True, help="Rows measured elsewhere: on a GPU, on another model.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: print it.")
+@with_context
+def certify(
+    context: Context,
+    engine: str,
+    model: Path | None,
+    seeds: int,
+    steps: int,
+    real_steps: int,
+    merge: tuple[Path, ...],
+    out: Path | None,
+) -> None:
+    """Measure how far honest runs of ENGINE (an image digest, or process) are apart, and write its bounds.
+
+    Runs single steps over thread counts, instruction sets, attention kernels and precisions; a precision that this
+    machine does not have is emulated and marked so.
+    """
+    from swarm.execution.certify import Certifier, Golden, certificate
+    from swarm.execution.segments import Sandbox
+    from swarm.runtime.choose import choose_runner
+
+    runner, reason = choose_runner(engine)
+    context.screen.note(f"sandbox: {reason}")
+    with tempfile.TemporaryDirectory(prefix="swarm-certify-") as scratch:
+        golden = [Golden("tiny", None, tuple(range(seeds)), steps)]
+        if model:
+            golden.append(Golden(model.name.lower(), model.resolve(), (0,), real_steps))
+        certifier = Certifier(Sandbox(runner, owner="certify"), engine, Path(scratch), context.screen.note)
+        rows = certifier.measured(golden) + [row for path in merge for row in json.loads(path.read_text())["measured"]]
+    content = certificate(rows, [engine])
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    if out is None:
+        click.echo(text, nl=False)
+        return
+    out.write_text(text, "utf-8")
+    context.screen.note(f"written to {out}")
