@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every step of a LoRA job uses, as pure functions of the spec: its segment, its examples, its learning rate.
+"""What every step of a LoRA job uses, as pure functions of the spec: its segment, its examples, its learning rate, and
+which examples are kept apart for the validation.
 
 Nothing here may ever change for `version: 1`: a judge that computes another order or rate than the seller convicts an
 honest one. The golden values in tests/unit/workloads/test_segments.py freeze it.
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 _ORDER_DOMAIN = b"computeswarm/order/v1"
+_HELD_OUT_DOMAIN = b"computeswarm/held-out/v1"
 
 
 def segment_count(max_steps: int, steps_per_segment: int) -> int:
@@ -27,6 +29,15 @@ def steps_of(segment: int, *, max_steps: int, steps_per_segment: int) -> range:
         raise ValueError(f"segment {segment} is outside the run of {max_steps} steps")
     first = segment * steps_per_segment
     return range(first, min(first + steps_per_segment, max_steps))
+
+
+def is_held_out(index: int, *, share: float, seed: int) -> bool:
+    """Whether example `index` (0-based) is kept apart: each is drawn on its own, so the share is met about.
+
+    The first 64 bits of sha256(domain ‖ uint64 seed ‖ uint64 index) lie below share · 2^64, which is exact in fp64.
+    """
+    word = hashlib.sha256(_HELD_OUT_DOMAIN + struct.pack(">QQ", seed, index)).digest()[:8]
+    return int.from_bytes(word, "big") < int(share * 2.0**64)
 
 
 def batch_of(step: int, *, examples: int, batch_size: int, seed: int) -> list[int]:
