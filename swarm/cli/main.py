@@ -15,6 +15,7 @@ NOUNS = {
     "adapter": ("swarm.cli.adapter", "Fetch what was bought: pull."),
     "config": ("swarm.cli.config", "Show the settings and where they come from."),
     "devnet": ("swarm.cli.devnet", "A chain of your own: up."),
+    "init": ("swarm.cli.init", "Write a spec to start from: lora."),
     "job": ("swarm.cli.job", "Buy and watch work: post, list, show, watch, cancel, refund, settle."),
     "lora": ("swarm.cli.lora", "Fine-tune a model without writing a spec."),
     "run-image": ("swarm.cli.run_image", "Run any container by digest without writing a spec."),

@@ -112,7 +112,7 @@ class HuggingFace:
             raise self._refusal(repo, commit, error) from error
 
     def _refusal(self, repo: str, revision: str, error: Exception) -> Exception:
-        """Which of our errors it is. The library lets its transport's exceptions through, so anything is a network's."""
+        """Which of our errors it is. Its transport raises anything, so the rest is the network."""
         errors = self._library.errors
         if isinstance(error, errors.GatedRepoError):
             hint = "accept its licence on the Hub, then set HF_TOKEN; the token stays on this machine"
