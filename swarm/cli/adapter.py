@@ -34,6 +34,14 @@ def pull(context: Context, job: str, output: Path, base_model: str | None) -> No
             "adapter_bytes": weights.bytes,
             "sha256": weights.sha256.hex(),
             "commitment": "matches the one on chain",
-        },
+        }
+        | _validation(pulled.directory),
         essence="directory",
     )
+
+
+def _validation(directory: Path) -> dict:
+    from swarm.workloads.lora.metrics import read_metrics
+
+    metrics = read_metrics(directory)
+    return {"validation_loss": round(metrics.eval_loss, 4)} if metrics else {}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+from array import array
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -47,18 +48,23 @@ def batch_of(step: int, *, examples: int, batch_size: int, seed: int) -> list[in
     may span two epochs and every example is seen once per epoch.
     """
     positions = range(step * batch_size, (step + 1) * batch_size)
-    return [epoch_order(examples, seed, position // examples)[position % examples] for position in positions]
+    return [_order(examples, seed, position // examples)[position % examples] for position in positions]
+
+
+def epoch_order(examples: int, seed: int, epoch: int) -> tuple[int, ...]:
+    """The permutation of range(examples) for one epoch: Fisher-Yates from the top, fed by sha256 in counter mode."""
+    return tuple(_order(examples, seed, epoch))
 
 
 @lru_cache(maxsize=4)
-def epoch_order(examples: int, seed: int, epoch: int) -> tuple[int, ...]:
-    """The permutation of range(examples) for one epoch: Fisher-Yates from the top, fed by sha256 in counter mode."""
-    order = list(range(examples))
+def _order(examples: int, seed: int, epoch: int) -> array[int]:
+    """Four bytes an example: there may be ten million."""
+    order = array("I", range(examples))
     words = _words(_ORDER_DOMAIN + struct.pack(">QQ", seed, epoch))
     for last in range(examples - 1, 0, -1):
         other = _below(last + 1, words)
         order[last], order[other] = order[other], order[last]
-    return tuple(order)
+    return order
 
 
 def _words(key: bytes) -> Iterator[int]:
