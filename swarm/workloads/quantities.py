@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 _PARTS = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 _SECONDS = (86_400, 3600, 60, 1)
@@ -25,4 +25,5 @@ def seconds_of(value: object) -> object:
     return sum(int(number or 0) * unit for number, unit in zip(match.groups(), _SECONDS, strict=True))
 
 
-Duration = Annotated[int, BeforeValidator(seconds_of), Field(ge=1, le=2_592_000)]
+_SCHEMA = WithJsonSchema({"type": ["integer", "string"], "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s?)?$"})
+Duration = Annotated[int, BeforeValidator(seconds_of), Field(ge=1, le=2_592_000), _SCHEMA]

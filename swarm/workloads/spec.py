@@ -32,6 +32,11 @@ MAX_INDENT = 128
 _TYPES: dict[str, type[Spec]] = {"container": ContainerSpec, "lora": LoraSpec}
 
 
+def spec_types() -> dict[str, type[Spec]]:
+    """The model of each type's specs."""
+    return dict(_TYPES)
+
+
 def load_spec(path: Path, overrides: Overrides | None = None) -> Spec:
     """Reads a YAML 1.2 file of at most 1 MiB and changes it as asked. Raises NotFound or SpecError."""
     # Pure Python on purpose: the C loader reads YAML 1.1, where 2e-4 is a string and NO is false.

@@ -5,109 +5,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from swarm.jobs.fake import write_tiny_model
 from swarm.workloads.exact import compare
 from swarm.workloads.lora.adapter import write_adapter
-from swarm.workloads.lora.initial import write_initial_state
-from swarm.workloads.lora.metrics import read_metrics
-from swarm.workloads.lora.segments import is_held_out
-from swarm.workloads.lora.spec import LoraSpec
-from swarm.workloads.spec import canonical_json, parse_spec
+from tests.integration.lora_bench import Bench, events, refused
 
-CID = "ipfs://bafkrei" + "a" * 52
 # Of everything a run of four segments leaves, on any processor of class cpu-fp32 with the pinned libraries.
 GOLDEN = "7af5dbedb36e88b360baf20f10ab6e46945b4bf6c6f7498529d943005e3f4637"
-TRAINING = {
-    "max_steps": 7,
-    "steps_per_segment": 2,
-    "seed": 7,
-    "sequence_len": 256,
-    "micro_batch_size": 2,
-    "gradient_accumulation_steps": 2,
-    "learning_rate": 5e-3,
-    "weight_decay": 0.01,
-    "warmup_steps": 2,
-    "threads": 1,
-}
-
-
-class Bench:
-    """A directory with a model and data, and a way to run the program on it."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.model = write_tiny_model(root / "model")
-        self.data = root / "train.jsonl"
-        rows = (
-            {
-                "messages": [
-                    {"role": "user", "content": f"What is {n} plus {n}?"},
-                    {"role": "assistant", "content": f"It is {2 * n}. " * (1 + n % 3)},
-                ]
-            }
-            for n in range(11)
-        )
-        self.data.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-        self.heldout = root / "heldout.jsonl"
-
-    def spec(self, *, change: dict | None = None, **training: object) -> LoraSpec:
-        inputs = {"base_model": CID, "datasets": [{"path": CID}], "initial_state": CID}
-        rest = {"type": "lora", "name": "tiny", "budget": {"max_total": 1}}
-        return parse_spec(rest | inputs | {"training": TRAINING | training} | (change or {}))
-
-    def state(self, spec: LoraSpec, name: str = "state") -> Path:
-        write_initial_state(spec, self.model, self.root / name)
-        return self.root / name
-
-    def run(self, program: str, name: str, job: dict, **inputs: Path) -> tuple[subprocess.CompletedProcess, Path]:
-        folder, outputs = self.root / name / "inputs", self.root / name / "outputs"
-        folder.mkdir(parents=True)
-        outputs.mkdir()
-        (folder / "job.json").write_text(json.dumps(job))
-        for key, path in ({"model": self.model} | inputs).items():
-            (folder / key).symlink_to(path)
-        environment = os.environ | {"SWARM_INPUTS": str(folder), "SWARM_OUTPUTS": str(outputs)}
-        command = [sys.executable, "-m", f"swarm.jobs.{program}"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False), outputs
-
-    def train(self, name: str, spec: LoraSpec, segments: range, state: Path) -> Path:
-        finished, outputs = self.attempt(name, spec, segments, state)
-        assert finished.returncode == 0, finished.stderr
-        return outputs
-
-    def attempt(
-        self, name: str, spec: LoraSpec, segments: range, state: Path
-    ) -> tuple[subprocess.CompletedProcess, Path]:
-        bounds = {"first_segment": segments.start, "last_segment": segments.stop}
-        job = {"spec": json.loads(canonical_json(spec))} | bounds
-        heldout = {"heldout.jsonl": self.heldout} if spec.test_datasets else {}
-        return self.run("lora", name, job, state=state, **{"train.jsonl": self.data}, **heldout)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path)
-
-
-def events(finished: subprocess.CompletedProcess) -> list[dict]:
-    return [json.loads(line) for line in finished.stdout.splitlines() if line.startswith("{")]
-
-
-def refused(finished: subprocess.CompletedProcess, outputs: Path, code: int, message: str) -> None:
-    assert finished.returncode == code, finished.stderr
-    assert events(finished)[-1]["event"] == "failed"
-    assert message in events(finished)[-1]["message"]
-    assert not list(outputs.rglob("*.safetensors"))
 
 
 def test_refuses_a_state_of_another_step(bench: Bench) -> None:
@@ -259,81 +168,6 @@ def test_agrees_with_torch_s_own_adamw(bench: Bench) -> None:
     ):
         assert (record[0], record[3]) == (step, targets)
         assert record[1] == pytest.approx(loss, rel=1e-5)
-
-
-@pytest.mark.parametrize("change", [{"val_set_size": 0.3}, {"test_datasets": [{"path": CID}]}])
-def test_the_last_segment_carries_a_validation_loss_that_repeats(bench: Bench, change: dict) -> None:
-    bench.heldout.write_text("".join(bench.data.read_text().splitlines(keepends=True)[:3]))
-    spec = bench.spec(change=change)
-    whole = bench.train("whole", spec, range(4), bench.state(spec))
-    again = bench.train("again", spec, range(3, 4), whole / "segments/0002")
-    assert compare(again / "segments/0003", whole / "segments/0003").matched
-    assert [path.parent.name for path in whole.rglob("metrics.json")] == ["0003"]
-    metrics = read_metrics(whole / "segments/0003")
-    assert metrics is not None
-    assert (metrics.train_examples, metrics.eval_examples) == ((8, 3) if "val_set_size" in change else (11, 3))
-    assert 0 < metrics.eval_loss < 10 and metrics.eval_tokens > 20
-
-
-def test_what_is_kept_apart_is_not_trained_on(bench: Bench) -> None:
-    """Changing the answers of the validation examples changes no weight."""
-    spec = bench.spec(change={"val_set_size": 0.3})
-    state = bench.state(spec)
-    first = bench.train("first", spec, range(4), state)
-    rows = [json.loads(line) for line in bench.data.read_text().splitlines()]
-    for index, row in enumerate(rows):
-        if is_held_out(index, share=0.3, seed=7):
-            row["messages"][1]["content"] = "Nobody knows."
-    bench.data.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    second = bench.train("second", spec, range(4), state)
-    adapters = [(run / "segments/0003/adapter_model.safetensors").read_bytes() for run in (first, second)]
-    assert adapters[0] == adapters[1]
-    assert read_metrics(first / "segments/0003") != read_metrics(second / "segments/0003")
-
-
-def test_refuses_a_validation_that_measures_nothing(bench: Bench) -> None:
-    bench.heldout.write_text(bench.data.read_text())
-    spec = bench.spec(sequence_len=16, change={"test_datasets": [{"path": CID}]})
-    finished = bench.attempt("run", spec, range(1), bench.state(spec))
-    refused(*finished, 10, "no validation example has an answer within sequence_len")
-
-
-@pytest.mark.parametrize(
-    ("kind", "row"),
-    [
-        ("completion", {"text": "The levy pays the judge."}),
-        ("prompt_completion", {"prompt": "Who pays the judge?", "completion": " The levy."}),
-        ("alpaca", {"instruction": "Say who pays.", "input": "judge", "output": "The levy."}),
-    ],
-)
-def test_trains_on_plain_text_and_repeats(bench: Bench, kind: str, row: dict) -> None:
-    bench.data.write_text((json.dumps(row) + "\n") * 3)
-    spec = bench.spec(change={"datasets": [{"path": CID, "type": kind}]}, sequence_len=512)
-    state = bench.state(spec)
-    left, right = (bench.train(name, spec, range(2), state) for name in ("left", "right"))
-    assert compare(left / "segments/0001", right / "segments/0001").matched
-    assert not compare(left / "segments/0000", left / "segments/0001").matched
-
-
-def test_gradient_checkpointing_leaves_the_same_bytes(bench: Bench) -> None:
-    plain, saving = bench.spec(), bench.spec(gradient_checkpointing=True)
-    state = bench.state(plain)
-    left = bench.train("plain", plain, range(2), state)
-    right = bench.train("saving", saving, range(2), state)
-    assert compare(left / "segments/0001", right / "segments/0001").matched
-
-
-def test_says_how_many_examples_were_cut(bench: Bench) -> None:
-    spec = bench.spec(sequence_len=120)
-    finished, _ = bench.attempt("run", spec, range(4), bench.state(spec))
-    counts = [event["cut"] for event in events(finished) if event["event"] == "step"]
-    assert finished.returncode == 0 and counts == sorted(counts) and counts[-1] > 0
-
-
-def test_one_line_is_enough(bench: Bench) -> None:
-    bench.data.write_text(bench.data.read_text().splitlines()[0])
-    spec = bench.spec()
-    bench.train("run", spec, range(4), bench.state(spec))
 
 
 def test_reports_its_progress(bench: Bench) -> None:

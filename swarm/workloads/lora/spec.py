@@ -93,7 +93,7 @@ class LoraSpec(Spec):
     val_set_size: Annotated[Number, BeforeValidator(_share), Field(ge=0, le=0.9)] = Field(
         0.0, description="Share of the examples kept apart for the validation loss, chosen by a hash of seed and line."
     )
-    training: Training = Field(description="Hyperparameters.")
+    training: Training = Field(description="What is trained, and how.")
     labels: Annotated[dict[Identifier, Annotated[str, Field(max_length=200)]], Field(max_length=16)] = Field(
         {}, description="Words of your own; they travel with the spec, in public, and stand in the model card."
     )

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from swarm.errors import SpecError
+from swarm.errors import IntegrityError, SpecError
 from swarm.workloads.fields import Need
 from swarm.workloads.lora.resolve import check_model, resolve
+from swarm.workloads.lora.workload import LoraWorkload
 from swarm.workloads.spec import canonical_json, parse_resolved, parse_spec
 from swarm.workloads.workload import Pins, Resolved
 
@@ -137,3 +138,12 @@ def test_plain_text_needs_no_chat_template(settle, buyer: Path, written: dict) -
 def test_refuses_a_file_for_a_model(settle) -> None:
     with pytest.raises(SpecError, match=r"base_model: chats.jsonl is a file, expected a model folder"):
         settle(base_model="file:chats.jsonl")
+
+
+def test_a_seller_looks_at_the_model_before_it_accepts(buyer: Path, resolved) -> None:
+    """A job whose buyer went round the client must not cost an honest seller its collateral."""
+    files = {"model": buyer / "model", "train.jsonl": buyer / "chats.jsonl"}
+    LoraWorkload().check_inputs(resolved, files)
+    (buyer / "model" / "pytorch_model.bin").touch()
+    with pytest.raises(IntegrityError, match="only plain data files"):
+        LoraWorkload().check_inputs(resolved, files)
