@@ -13,7 +13,7 @@ from swarm.workloads.lora.segments import is_held_out
 from tests.integration.lora_bench import CID, Bench, events, refused
 
 
-@pytest.mark.parametrize("change", [{"val_set_size": 0.3}, {"test_datasets": [{"path": CID}]}])
+@pytest.mark.parametrize("change", [{"val_set_size": 0.5}, {"test_datasets": [{"path": CID}]}])
 def test_the_last_segment_carries_a_validation_loss_that_repeats(bench: Bench, change: dict) -> None:
     bench.heldout.write_text("".join(bench.data.read_text().splitlines(keepends=True)[:3]))
     spec = bench.spec(change=change)
@@ -23,7 +23,9 @@ def test_the_last_segment_carries_a_validation_loss_that_repeats(bench: Bench, c
     assert [path.parent.name for path in whole.rglob("metrics.json")] == ["0003"]
     metrics = read_metrics(whole / "segments/0003")
     assert metrics is not None
-    assert (metrics.train_examples, metrics.eval_examples) == ((8, 3) if "val_set_size" in change else (11, 3))
+    apart = sum(is_held_out(index, share=0.5, seed=7) for index in range(11))
+    counts = (11 - apart, apart) if "val_set_size" in change else (11, 3)
+    assert (metrics.train_examples, metrics.eval_examples) == counts
     assert 0 < metrics.eval_loss < 10 and metrics.eval_tokens > 20
 
 
