@@ -127,7 +127,8 @@ def test_a_dry_run_shows_what_would_be_posted(shop, chats):
     found = shop.facts("bob", "swarm", "lora", *options, "--set", "training.lora_r=2", "--dry-run")
     assert found["transactions"] == "approve, post"
     assert found["spec_cid"].startswith("bafkrei")
-    assert (found["examples"], found["steps"], found["segments"]) == (24, -(-(24 - found["validation"]) * 5 // 8), 13)
+    assert (found["examples"], found["steps"]) == (24, -(-(24 - found["validation"]) * 5 // 8))
+    assert found["segments"] == found["steps"]  # a twentieth of them is less than one
     assert shop.chain.escrow.job_count() == 0
 
 

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from swarm.clock import wait_for
+from swarm.protocol.types import JobStatus
 from swarm.workloads.exact import compare
 from swarm.workloads.lora.metrics import read_metrics
 from swarm.workloads.lora.segments import is_held_out
 from tests.integration.lora_bench import CID, Bench, events, refused
+from tests.integration.market import Market
 
 
 @pytest.mark.parametrize("change", [{"val_set_size": 0.5}, {"test_datasets": [{"path": CID}]}])
@@ -88,3 +92,36 @@ def test_one_line_is_enough(bench: Bench) -> None:
     bench.data.write_text(bench.data.read_text().splitlines()[0])
     spec = bench.spec()
     bench.train("run", spec, range(4), bench.state(spec))
+
+
+@pytest.mark.timeout(900)
+def test_a_buyer_gets_a_validation_loss_that_anybody_can_repeat(
+    process_market: Market, chats: Path, tmp_path: Path
+) -> None:
+    """From a spec written in axolotl's words to an adapter that answers: init, post, train, verify, pull, chat."""
+    market = process_market
+    market.seat_judges()
+    market.enter("bob", "sally")
+    market.facts("sally", "swarm", "stake", "deposit", "50")
+    spec = tmp_path / "lora.yaml"
+    market.facts("bob", "swarm", "init", "lora", "--data", str(chats), "--base", str(market.model), "-o", str(spec))
+    sets = ["val_set_size=0.3", "training.lora_r=2", "training.num_epochs=1", "checkpoint.every_steps=1"]
+    options = [part for text in sets for part in ("--set", text)]
+    posted = market.facts("bob", "swarm", "job", "post", str(spec), "--engine", market.engine, "--yes", *options)
+    job_id, last = posted["job"], posted["segments"] - 1
+    market.start("sally", "swarm", "worker", "start", "--sandbox", "process", "--log-format", "json")
+    chain = market.chain
+    submitted = (JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT)
+    wait_for(lambda: chain.escrow.job(job_id).status in submitted, timeout_seconds=600, what="the result")
+    checked = market.facts(
+        "bob", "swarm", "verify", str(job_id), "--segment", str(last), "--local", str(tmp_path / "e")
+    )
+    assert checked["verdict"] == "match"
+    out = tmp_path / "out"
+    pulled = market.facts("bob", "swarm", "adapter", "pull", str(job_id), "-o", str(out))
+    assert 0 < pulled["validation_loss"] < 10
+    assert f"| examples | {24 - posted['validation']} trained on, {posted['validation']} kept apart" in (
+        out / "README.md"
+    ).read_text("utf-8")
+    code, said, error = market.call("bob", "swarm", "adapter", "chat", str(out), "--prompt", "what is 2 + 2?")
+    assert code == 0 and said, error
