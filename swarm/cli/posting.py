@@ -38,6 +38,8 @@ def post_spec(
     fee_min = int(context.network.parameters.get("fee_min", 0))
     context.screen.note("checking and pinning what the spec names …")
     prepared = prepare(spec, context.store, base=base, cache=context.home / "cache", engine=engine)
+    if prepared.facts.get("examples") == 1:
+        context.screen.note("! one example only: the model will learn it by heart")
     offered = offer(
         prepared.spec,
         prepared.spec_cid,

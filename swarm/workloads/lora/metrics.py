@@ -16,7 +16,7 @@ from pathlib import Path
 
 from swarm import hostile_json
 from swarm.errors import IntegrityError
-from swarm.workloads.workload import Zone
+from swarm.workloads.workload import Assessment, Zone
 
 METRICS_FILE = "metrics.json"
 MAX_BYTES = 1 << 16
@@ -55,6 +55,15 @@ def read_metrics(folder: Path) -> Metrics | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{METRICS_FILE} is not sound") from error
     return Metrics(loss, *counts)
+
+
+def with_metrics(found: Assessment, theirs: Path, ours: Path) -> Assessment:
+    """An assessment of the tensors, made worse where the metrics beside them are worse."""
+    zone = compare_metrics(theirs, ours)
+    order = list(Zone)
+    if order.index(zone) <= order.index(found.zone):
+        return found
+    return Assessment(zone, {**found.facts, "fault": f"{METRICS_FILE} is not what these weights give"})
 
 
 def compare_metrics(theirs: Path, ours: Path) -> Zone:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from swarm.workloads.lora.adapter import write_adapter
 from swarm.workloads.lora.distance import distance
+from swarm.workloads.lora.metrics import with_metrics
 from swarm.workloads.lora.resolve import check_model, resolve, split_of
 from swarm.workloads.lora.spec import LoraSpec
 from swarm.workloads.workload import Assessment, Pins, Resolved, Zone
@@ -34,7 +35,7 @@ class LoraWorkload:
         assert before is not None, "a chained segment starts from a state"
         found = distance(before, theirs, ours)
         zone = Zone.ACCEPT if found.worst == 0 else Zone.ESCALATE
-        return Assessment(zone, asdict(found))
+        return with_metrics(Assessment(zone, asdict(found)), theirs, ours)
 
     def deliver(self, spec: LoraSpec, outputs: Sequence[Path], target: Path, *, base_model: str | None) -> None:
         write_adapter(spec, outputs[-1], target, base_model=base_model or spec.base_model.removeprefix("ipfs://"))

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from swarm.errors import IntegrityError
-from swarm.workloads.lora.metrics import METRICS_FILE, compare_metrics, read_metrics
-from swarm.workloads.workload import Zone
+from swarm.workloads.lora.metrics import METRICS_FILE, compare_metrics, read_metrics, with_metrics
+from swarm.workloads.workload import Assessment, Zone
 
 GOOD = {"eval_loss": 1.25, "eval_tokens": 90, "eval_examples": 7, "eval_cut": 1, "train_examples": 53}
 
@@ -53,3 +53,9 @@ def test_where_none_were_wanted_none_are_compared(tmp_path: Path) -> None:
     theirs, ours = folder(tmp_path / "theirs", None), folder(tmp_path / "ours", None)
     assert read_metrics(theirs) is None
     assert compare_metrics(theirs, ours) is Zone.ACCEPT
+
+
+def test_an_assessment_is_made_worse_and_never_better(tmp_path: Path) -> None:
+    theirs, ours = folder(tmp_path / "theirs", GOOD | {"eval_loss": 1.26}), folder(tmp_path / "ours", GOOD)
+    assert with_metrics(Assessment(Zone.ACCEPT), theirs, ours).zone is Zone.ESCALATE
+    assert with_metrics(Assessment(Zone.REJECT, {"weights": 1.0}), theirs, ours).facts == {"weights": 1.0}
