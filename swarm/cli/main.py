@@ -12,9 +12,10 @@ from swarm import __version__
 
 # noun → (module, what it is for)
 NOUNS = {
-    "adapter": ("swarm.cli.adapter", "Fetch what was bought: pull."),
+    "adapter": ("swarm.cli.adapter", "What was bought: pull, chat, merge."),
     "config": ("swarm.cli.config", "Show the settings and where they come from."),
     "devnet": ("swarm.cli.devnet", "A chain of your own: up."),
+    "init": ("swarm.cli.init", "Write a spec to start from: lora."),
     "job": ("swarm.cli.job", "Buy and watch work: post, list, show, watch, cancel, refund, settle."),
     "lora": ("swarm.cli.lora", "Fine-tune a model without writing a spec."),
     "run-image": ("swarm.cli.run_image", "Run any container by digest without writing a spec."),

@@ -29,6 +29,7 @@ def post_spec(
     """Prepares, shows what will be locked, asks, posts and prints the job's number."""
     from swarm.buyer.offer import offer, post
     from swarm.buyer.prepare import prepare
+    from swarm.cli.terms import open_seconds, with_terms
     from swarm.execution.inputs import spec_cid
     from swarm.units import format_amount
 
@@ -37,7 +38,15 @@ def post_spec(
     fee_min = int(context.network.parameters.get("fee_min", 0))
     context.screen.note("checking and pinning what the spec names …")
     prepared = prepare(spec, context.store, base=base, cache=context.home / "cache", engine=engine)
-    offered = offer(prepared.spec, prepared.spec_cid, fee_min=fee_min, wishes=wishes)
+    if prepared.facts.get("examples") == 1:
+        context.screen.note("! one example only: the model will learn it by heart")
+    offered = offer(
+        prepared.spec,
+        prepared.spec_cid,
+        fee_min=fee_min,
+        open_seconds=open_seconds(spec),
+        wishes=with_terms(spec, wishes),
+    )
     facts = {
         "spec_cid": spec_cid(prepared.spec_cid),
         "price_tok": format_amount(offered.terms.max_price),

@@ -48,11 +48,12 @@ def _row(what: str, name: str, precision: str = "", samples: str = "", bounds: s
 def schema(context: Context, type_: str) -> None:
     """The JSON Schema of a job type's spec: for editors, and for those who generate specs."""
     from swarm.errors import UsageError
+    from swarm.workloads.schema import schema_text
     from swarm.workloads.spec import SPECS
 
     if type_ not in SPECS:
         raise UsageError(f"there is no job type {type_[:40]!r}", hint=f"one of: {', '.join(SPECS)}")
-    click.echo(json.dumps(SPECS[type_].model_json_schema(), indent=2, sort_keys=True))
+    click.echo(schema_text(type_), nl=False)
 
 
 @command.command(epilog=example("swarm workload certify process --out swarm/workloads/certificates/process.json"))

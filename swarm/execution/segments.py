@@ -25,6 +25,10 @@ from swarm.workloads.spec import canonical_json
 
 MAX_TRACE_BYTES = 1 << 24
 _REFUSED_BY_RULE = (JobFailed.exit_code, IntegrityError.exit_code)
+_CURE = {
+    RunEnd.MEMORY: "lower micro_batch_size or sequence_len, or set gradient_checkpointing",
+    RunEnd.TIMEOUT: "raise segment_seconds and run_seconds, or make segments shorter",
+}
 Progress = Callable[[dict], None]
 
 
@@ -192,7 +196,8 @@ def raise_unless_ok(outcome: RunOutcome) -> None:
     # What our programs refuse by rule, not by accident: a crash or a limit is this machine's matter.
     by_rule = outcome.reason is RunEnd.FAILED and outcome.exit_code in _REFUSED_BY_RULE
     failure = StateRefused if by_rule else JobFailed
-    raise failure(f"the job ended with {outcome.reason.name.lower()} (exit code {outcome.exit_code}){detail}")
+    words = f"the job ended with {outcome.reason.name.lower()} (exit code {outcome.exit_code}){detail}"
+    raise failure(words, hint=_CURE.get(outcome.reason))
 
 
 def opening_of(store: Store, product: Product) -> Opening:

@@ -3,8 +3,9 @@
 
 inputs   job.json {"spec": resolved spec, "first_segment": a, "last_segment": b (exclusive), "from_initial": whether
          state/ is the job's initial state whatever a is}, model/, train.jsonl,
-         state/ (the output of segment a - 1, or the job's initial state when a = 0)
-outputs  segments/0000/{adapter_model,optimizer}.safetensors per segment (published), traces/0000.bin (hidden)
+         state/ (the output of segment a - 1, or the job's initial state when a = 0), heldout.jsonl, maybe
+outputs  segments/0000/{adapter_model,optimizer}.safetensors per segment (published), traces/0000.bin (hidden);
+         metrics.json beside the last segment's tensors where the spec wants a validation loss
 
 A run that starts at segment a from the output of segment a - 1 gives the same bytes as one that never stopped. The
 maths is in swarm.jobs.training. Where a job is compared within bounds its traces are published too, as trace.bin in the
@@ -14,6 +15,7 @@ closer adds "numeric" to job.json: what it computes otherwise than the seller (s
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import time
@@ -22,8 +24,11 @@ from pathlib import Path
 from swarm.errors import IntegrityError
 from swarm.jobs.program import INPUTS, OUTPUTS, emit, read_job, run
 from swarm.jobs.training import Trainer, numeric_of
+from swarm.jobs.validation import heldout_of, measure
+from swarm.workloads.dataset import Format
 from swarm.workloads.lora.initial import ADAPTER_FILE, OPTIMIZER_FILE, TRACE_FILE
-from swarm.workloads.lora.segments import steps_of
+from swarm.workloads.lora.metrics import METRICS_FILE
+from swarm.workloads.lora.segments import is_held_out, steps_of
 
 
 def main() -> None:
@@ -35,12 +40,16 @@ def main() -> None:
     is_exact = spec["verification"] == "exact"
 
     # With what.
+    def held_out(index: int) -> bool:
+        return is_held_out(index, share=spec["val_set_size"], seed=training["seed"])
+
     trainer = Trainer(
         training,
         model=INPUTS / "model",
         data=INPUTS / "train.jsonl",
         state=INPUTS / "state",
-        field=spec["datasets"][0]["field_messages"],
+        format_=Format.of(spec["datasets"][0]),
+        keep=lambda index: not held_out(index),
         exact=is_exact,
         numeric=numeric_of(job),
     )
@@ -48,16 +57,24 @@ def main() -> None:
     started_at = 0 if job.get("from_initial") else steps_of(segments[0], **length)[0]
     if trainer.steps != started_at:
         raise IntegrityError(f"the state is of step {trainer.steps}, segment {segments[0]} needs {started_at}")
+    heldout = heldout_of(spec, trainer, held_out)
     parameters = sum(weight.numel() for weight in trainer.weights.values())
     emit("loaded", examples=len(trainer.conversations), parameters=parameters)
 
+    cut = 0
     for segment in segments:
         trace = []
         for step in steps_of(segment, **length):
-            began, had_split = time.monotonic(), trainer.has_split
+            began, had = time.monotonic(), (trainer.has_checkpoints, trainer.has_split)
             record = trainer.step(step)
-            if trainer.has_split and not had_split:
-                emit("split", step=step + 1, micro_batch_size=trainer.micro_batch_size)
+            if had != (trainer.has_checkpoints, trainer.has_split):
+                emit(
+                    "out_of_memory",
+                    step=step + 1,
+                    gradient_checkpointing=True,
+                    micro_batch_size=trainer.micro_batch_size,
+                )
+            cut += record.cut
             trace.append(record.packed())
             emit(
                 "step",
@@ -66,8 +83,11 @@ def main() -> None:
                 segment=segment,
                 loss=record.loss,
                 tokens_per_second=round(record.tokens / (time.monotonic() - began), 1),
+                cut=cut,
             )
-        write_segment(segment, *trainer.state(), b"".join(trace), publish_trace=not is_exact)
+        is_last = trainer.steps == training["max_steps"]
+        metrics = measure(trainer, heldout) if heldout is not None and is_last else None
+        write_segment(segment, *trainer.state(), b"".join(trace), publish_trace=not is_exact, metrics=metrics)
         emit("segment", segment=segment)
 
     usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -81,7 +101,9 @@ def main() -> None:
     )
 
 
-def write_segment(segment: int, adapter: dict, optimizer: dict, trace: bytes, *, publish_trace: bool) -> None:
+def write_segment(
+    segment: int, adapter: dict, optimizer: dict, trace: bytes, *, publish_trace: bool, metrics: dict | None = None
+) -> None:
     """Writes a segment's trace and state; both appear whole or not at all."""
     from safetensors.torch import save_file
 
@@ -98,6 +120,8 @@ def write_segment(segment: int, adapter: dict, optimizer: dict, trace: bytes, *,
     save_file(optimizer, partial / OPTIMIZER_FILE)
     if publish_trace:
         (partial / TRACE_FILE).write_bytes(trace)
+    if metrics:
+        (partial / METRICS_FILE).write_text(json.dumps(metrics, sort_keys=True), "utf-8")
     for path in partial.iterdir():
         _publishable(path)
     os.replace(partial, states / f"{segment:04}")

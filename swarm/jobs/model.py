@@ -7,42 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from swarm import hostile_json
 from swarm.errors import IntegrityError, JobFailed
-from swarm.workloads.tensors import read_header, read_model_headers
+from swarm.workloads.model_folder import read_model_folder
+from swarm.workloads.tensors import read_header
 
 if TYPE_CHECKING:
     import torch
 
     from swarm.jobs.chat import Encoded
 
-# An allow-list: anything else (pickles, code, shared objects) could run when loaded.
-ALLOWED_SUFFIXES = {".json", ".safetensors", ".jinja", ".txt", ".md", ".model", ""}
-MAX_CONFIG_BYTES = 1 << 20
-
 
 def check_folder(folder: Path) -> None:
     """Raises IntegrityError unless the folder holds plain data files only and their headers tell the truth."""
-    for path in folder.iterdir():
-        if path.is_symlink() or not path.is_file() or path.suffix not in ALLOWED_SUFFIXES:
-            raise IntegrityError(f"the base model holds {path.name[:80]!r}, only plain data files are allowed")
-    read_model_headers(folder)
-    config = _config(folder / "config.json")
-    for key in ("auto_map", "quantization_config"):
-        if key in config:
-            raise IntegrityError(f"the base model's config.json has {key}, which is not allowed")
-
-
-def _config(path: Path) -> dict:
-    if not path.is_file() or path.stat().st_size > MAX_CONFIG_BYTES:
-        raise IntegrityError(f"the base model's config.json is missing or larger than {MAX_CONFIG_BYTES} bytes")
-    try:
-        config = hostile_json.parse(path.read_bytes())
-    except ValueError as error:
-        raise IntegrityError("the base model's config.json is not JSON") from error
-    if not isinstance(config, dict):
-        raise IntegrityError("the base model's config.json is not an object")
-    return config
+    read_model_folder(folder)
 
 
 def load_model(folder: Path, *, attention: str = "sdpa") -> Any:
@@ -87,6 +64,21 @@ def attach_lora(model: Any, training: dict, adapter: Path) -> tuple[Any, dict[st
         for name, tensor in parameters.items():
             tensor.copy_(weights[name])
     return model, parameters
+
+
+def checkpoint_blocks(model: Any) -> None:
+    """Keeps only each block's input for the way back and computes the rest again: the same numbers, bit by bit.
+
+    The library does it in training mode only; here that mode is on for the block itself and nothing in it, so that no
+    dropout of another architecture comes along.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    base = model.get_base_model()
+    base.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    for module in base.modules():
+        if isinstance(module, GradientCheckpointingLayer):
+            module.training = True
 
 
 def load_state(path: Path, expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

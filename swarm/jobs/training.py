@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from swarm.errors import IntegrityError, JobFailed
 from swarm.jobs.numeric import Numeric, computing, device_of, emulate
 from swarm.protocol.commitment import TRACE_RECORD
-from swarm.workloads.dataset import read_dataset
+from swarm.workloads.dataset import Examples, Format, Keep
 from swarm.workloads.lora.initial import ADAPTER_FILE, OPTIMIZER_FILE
 from swarm.workloads.lora.segments import batch_of, learning_rate, power
 
@@ -33,13 +33,17 @@ State = dict[str, "torch.Tensor"]
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """What one optimiser step (0-based) leaves: `targets` tokens entered the loss, `tokens` were read."""
+    """What one optimiser step (0-based) leaves: `targets` tokens entered the loss, `tokens` were read.
+
+    `cut`: examples of the step that were longer than sequence_len.
+    """
 
     step: int
     loss: float
     norm: float
     targets: int
     tokens: int
+    cut: int = 0
 
     def packed(self) -> bytes:
         """The step's record in the trace."""
@@ -61,6 +65,8 @@ class Trainer:
         data: Path,
         state: Path,
         field: str = "messages",
+        format_: Format | None = None,
+        keep: Keep | None = None,
         exact: bool = True,
         numeric: Numeric | None = None,
     ) -> None:
@@ -74,12 +80,16 @@ class Trainer:
         self.has_split = False
         self.device = device_of(self.numeric.precision, emulated=self.numeric.emulated, exact=exact)
         make_deterministic(training["threads"])
-        self.conversations = list(read_dataset(data, field=field))
-        self.encoder = ChatEncoder(model)
+        format_ = format_ or Format(field_messages=field)
+        self.conversations = Examples(data, format_=format_, keep=keep)
+        self.encoder = ChatEncoder(model, needs_template=format_.type == "chat_template")
         self.model, self.weights = attach_lora(self.base(model), training, state / ADAPTER_FILE)
         if self.numeric.emulated:
             emulate(self.model, self.numeric.precision)
         self.model.to(self.device)
+        self.has_checkpoints = False
+        if training.get("gradient_checkpointing"):
+            self._checkpoint()
         self.first, self.second, self.steps = {}, {}, 0
         self._restore_optimizer(state / OPTIMIZER_FILE)
 
@@ -155,7 +165,8 @@ class Trainer:
         # The first token of a sequence is never predicted, so it is no target.
         targets = sum(sum(example.trained[1:]) for example in batch)
         if not targets:
-            raise JobFailed(f"step {step} has nothing to learn: sequence_len cuts off every answer of its batch")
+            words = f"step {step} has nothing to learn: sequence_len cuts off every answer of its batch"
+            raise JobFailed(words, hint="raise sequence_len, or leave the long examples out")
         loss = float(self._gradients(batch, targets))
         gradients = [weight.grad.norm() for weight in self.weights.values()]
         norm = float(torch.linalg.vector_norm(torch.stack(gradients)))
@@ -163,32 +174,47 @@ class Trainer:
         require_finite(norm, "the gradient norm", step)
         self.update(step, norm)
         self.steps = step + 1
-        return StepRecord(step, loss, norm, targets, sum(len(example.ids) for example in batch))
+        cut = sum(example.is_cut for example in batch)
+        return StepRecord(step, loss, norm, targets, sum(len(example.ids) for example in batch), cut)
 
     def _gradients(self, batch: Sequence[Encoded], targets: int) -> torch.Tensor:
-        try:
-            return self.loss_of(batch, targets)
-        except (RuntimeError, MemoryError) as error:
-            if not _is_out_of_memory(error):
-                raise
-            self._split()
-        return self.loss_of(batch, targets)
+        while True:
+            try:
+                return self.loss_of(batch, targets)
+            except (RuntimeError, MemoryError) as error:
+                if not _is_out_of_memory(error):
+                    raise
+            self._make_room()
 
-    def _split(self) -> None:
-        """Halves the micro-batch, once. Another split adds the same numbers in another order: not the same bits, so in
-        the exact class it would cost an honest seller its collateral, and the job fails instead."""
+    def _make_room(self) -> None:
+        """Gives up time for memory, then bits where the class allows it. Raises JobFailed when neither is left."""
         import torch
 
-        words = f"out of memory with micro_batch_size {self.micro_batch_size}"
-        if self.is_exact:
-            raise JobFailed(f"{words}; the exact class cannot split it", hint="raise gradient_accumulation_steps")
-        if self.has_split or self.micro_batch_size == 1:
-            raise JobFailed(words, hint="lower sequence_len")
-        self.micro_batch_size, self.has_split = self.micro_batch_size // 2, True
+        if not self.has_checkpoints:
+            self._checkpoint()
+        else:
+            self._split()
         for weight in self.weights.values():
             weight.grad = None
         if self.device == "cuda":
             torch.cuda.empty_cache()
+
+    def _checkpoint(self) -> None:
+        from swarm.jobs.model import checkpoint_blocks
+
+        checkpoint_blocks(self.model)
+        self.has_checkpoints = True
+
+    def _split(self) -> None:
+        """Halves the micro-batch, once. Another split adds the same numbers in another order: not the same bits, so in
+        the exact class it would cost an honest seller its collateral, and the job fails instead."""
+        words = f"out of memory with micro_batch_size {self.micro_batch_size}"
+        if self.is_exact:
+            hint = "lower it and raise gradient_accumulation_steps, or lower sequence_len"
+            raise JobFailed(f"{words}; the exact class cannot split it", hint=hint)
+        if self.has_split or self.micro_batch_size == 1:
+            raise JobFailed(words, hint="lower sequence_len")
+        self.micro_batch_size, self.has_split = self.micro_batch_size // 2, True
 
     # the state
 

@@ -22,6 +22,7 @@ from swarm.errors import NotFound, SpecError
 from swarm.workloads.container.spec import ContainerSpec
 from swarm.workloads.fields import Spec
 from swarm.workloads.lora.spec import LoraSpec
+from swarm.workloads.overrides import Overrides
 from swarm.workloads.refusal import first_refusal
 
 MAX_SPEC_BYTES = 1 << 20
@@ -31,8 +32,8 @@ MAX_INDENT = 128
 SPECS: dict[str, type[Spec]] = {"container": ContainerSpec, "lora": LoraSpec}
 
 
-def load_spec(path: Path) -> Spec:
-    """Reads a YAML 1.2 file of at most 1 MiB. Raises NotFound or SpecError."""
+def load_spec(path: Path, overrides: Overrides | None = None) -> Spec:
+    """Reads a YAML 1.2 file of at most 1 MiB and changes it as asked. Raises NotFound or SpecError."""
     # Pure Python on purpose: the C loader reads YAML 1.1, where 2e-4 is a string and NO is false.
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -47,7 +48,7 @@ def load_spec(path: Path) -> Spec:
         raise SpecError(f"{path.name}: {_yaml_refusal(error)}") from error
     except (RecursionError, ValueError) as error:
         raise SpecError(f"{path.name}: not YAML, or too deeply nested") from error
-    return parse_spec(mapping)
+    return parse_spec((overrides or Overrides()).apply(mapping))
 
 
 def parse_spec(mapping: Any) -> Spec:

@@ -24,6 +24,14 @@ def tiny_model(tmp_path_factory):
     return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny")
 
 
+@pytest.fixture
+def bench(tmp_path):
+    """A way to run the LoRA program as its own process."""
+    from tests.integration.lora_bench import Bench
+
+    return Bench(tmp_path)
+
+
 @pytest.fixture(scope="session")
 def chats(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "chats.jsonl"

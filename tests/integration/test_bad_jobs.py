@@ -2,6 +2,7 @@
 """Specs and data that are wrong: refused by the buyer's own command, or given up once by the worker, never again."""
 
 import json
+import shutil
 
 import pytest
 
@@ -32,6 +33,9 @@ def test_a_job_that_cannot_be_run_is_given_up_once(process_market, chats):
     assert chain.vault.stake_of(seller).stake == 50 * 10**18 - -(-job.terms.max_price * 200 // 10_000)
 
 
+LORA = {"max_steps": 4, "steps_per_segment": 1, "seed": 1, "lora_r": 2}
+
+
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory, tiny_model):
     """One market for all refusals: none of them may change anything."""
@@ -54,6 +58,12 @@ def shop(tmp_path_factory, tiny_model):
         ({"base_model": "http://example.org/model"}, "base_model"),
         ({"budget": {"max_total": 0.01}}, "budget.max_total"),
         ({"engine": "computeswarm/lora:latest"}, "engine"),
+        ({"training": LORA | {"max_steps": 1_000_000}}, "steps_per_segment: found 1, which makes 1000000 segments"),
+        ({"training": LORA | {"sequence_len": 1024}}, "sequence_len: found 1024, expected at most 512, the base model"),
+        ({"training": LORA | {"adapter": "qlora"}}, "4 bit needs a GPU and bitsandbytes"),
+        ({"training": LORA | {"num_train_epochs": 3}}, "did you mean training.num_epochs?"),
+        ({"resources": {"gpu": "16GB"}}, "resources: not supported"),
+        ({"labels": {"owner": "${USER}"}}, "labels.owner: found ${USER}, expected it to be given (--env USER=VALUE)"),
     ],
 )
 def test_a_wrong_spec_costs_nothing(shop, chats, change, words):
@@ -64,7 +74,7 @@ def test_a_wrong_spec_costs_nothing(shop, chats, change, words):
         "name": "x",
         "base_model": f"file:{market.model}",
         "datasets": [{"path": f"file:{chats}"}],
-        "training": {"max_steps": 4, "steps_per_segment": 1, "seed": 1, "lora_r": 2},
+        "training": LORA,
         "budget": {"max_total": 5},
     }
     path = market.directory / "spec.yaml"
@@ -85,3 +95,48 @@ def test_a_wrong_dataset_line_is_named(shop, tmp_path):
         options = ["-m", str(market.model), "-d", str(path), "--max-spend", "5", "--yes"]
         code, _, error = market.call("bob", "swarm", "lora", *options)
         assert code == 4 and "line 2" in error.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (
+            "pytorch_model.bin",
+            b"\x80\x04.",
+            "base_model: the base model holds 'pytorch_model.bin', only plain data files",
+        ),
+        ("modeling_evil.py", b"raise SystemExit(0)", "base_model: the base model holds 'modeling_evil.py'"),
+        ("config.json", b'{"auto_map": {"AutoModel": "evil.Model"}}', "config.json has auto_map, which is not allowed"),
+        ("model.safetensors", b"\xff" * 64, "base_model: model.safetensors: a header of"),
+        ("extra.safetensors", (2).to_bytes(8, "little") + b"{}x", "describes 0 bytes of data, the file has 1"),
+    ],
+)
+def test_a_model_that_lies_or_could_run_costs_nothing(shop, chats, tmp_path, name, content, words):
+    """Refused on the buyer's machine, in one line with exit code 4; nothing of the folder is executed or loaded."""
+    folder = tmp_path / "model"
+    shutil.copytree(shop.model, folder)
+    (folder / name).write_bytes(content)
+    options = ["-m", str(folder), "-d", str(chats), "--max-spend", "5", "--yes"]
+    code, out, error = shop.call("bob", "swarm", "lora", *options)
+    assert (code, out) == (4, "") and words in error.splitlines()[-1]
+    assert shop.chain.escrow.job_count() == 0
+
+
+def test_a_dry_run_shows_what_would_be_posted(shop, chats):
+    options = ["-m", str(shop.model), "-d", str(chats), "--max-spend", "5", "--epochs", "2.5", "--validation", "0.3"]
+    found = shop.facts("bob", "swarm", "lora", *options, "--set", "training.lora_r=2", "--dry-run")
+    assert found["transactions"] == "approve, post"
+    assert found["spec_cid"].startswith("bafkrei")
+    assert (found["examples"], found["steps"]) == (24, -(-(24 - found["validation"]) * 5 // 8))
+    assert found["segments"] == found["steps"]  # a twentieth of them is less than one
+    assert shop.chain.escrow.job_count() == 0
+
+
+def test_a_cleaned_copy_makes_a_bad_file_good(shop, tmp_path):
+    good = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}
+    path = tmp_path / "mixed.jsonl"
+    path.write_text(json.dumps(good) + "\n{'messages': []}\n" + json.dumps(good) + "\n")
+    options = ["-m", str(shop.model), "-d", str(path), "--max-spend", "5", "--dry-run"]
+    code, _, error = shop.call("bob", "swarm", "lora", *options)
+    assert code == 4 and "line 2 column 2: not JSON" in error.splitlines()[-1]
+    assert shop.facts("bob", "swarm", "lora", *options, "--skip-invalid", "--dedupe")["examples"] == 1

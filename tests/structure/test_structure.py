@@ -42,6 +42,12 @@ def test_committed_abis_are_what_the_contracts_compile_to():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_published_schemas_are_those_of_the_models():
+    command = [sys.executable, "scripts/export_schema.py", "--check"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 @pytest.mark.parametrize("signature", sorted(artifacts.entries("error")))
 def test_every_custom_error_has_an_exception_and_a_sentence(signature):
     name = signature.split("(")[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,7 @@ OPTIMIZER_FILE = "optimizer.safetensors"
 TRACE_FILE = "trace.bin"
 MAX_PARAMETERS = 1 << 30
 _DOMAIN = b"computeswarm/lora-init/v1"
+_IN_BLOCK = re.compile(r"\.\d+\.(?:\w+\.)*?(\w+)\.weight$")
 
 
 def write_initial_state(spec: LoraSpec, model_dir: Path, target: Path) -> None:
@@ -57,6 +59,14 @@ def lora_shapes(model: dict[str, TensorInfo], modules: tuple[str, ...], rank: in
     if sum(rows * columns for rows, columns in shapes.values()) > MAX_PARAMETERS:
         raise SpecError(f"training.lora_r: found {rank}, expected an adapter of at most {MAX_PARAMETERS} parameters")
     return dict(sorted(shapes.items()))
+
+
+def linear_modules(model: dict[str, TensorInfo]) -> tuple[str, ...]:
+    """The names of every linear layer inside the model's numbered blocks, so neither embeddings nor the head."""
+    found = {match[1] for name, info in model.items() if (match := _IN_BLOCK.search(name)) and len(info.shape) == 2}
+    if not found:
+        raise SpecError("training.lora_target_linear: found no linear layer in the base model's blocks")
+    return tuple(sorted(found))
 
 
 def _pair(name: str, info: TensorInfo, rank: int) -> dict[str, tuple[int, int]]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every step of a LoRA job uses, as pure functions of the spec: its segment, its examples, its learning rate.
+"""What every step of a LoRA job uses, as pure functions of the spec: its segment, its examples, its learning rate, and
+which examples are kept apart for the validation.
 
 Nothing here may ever change for `version: 1`: a judge that computes another order or rate than the seller convicts an
 honest one. The golden values in tests/unit/workloads/test_segments.py freeze it.
@@ -10,10 +11,12 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
+from array import array
 from collections.abc import Iterator
 from functools import lru_cache
 
 _ORDER_DOMAIN = b"computeswarm/order/v1"
+_HELD_OUT_DOMAIN = b"computeswarm/held-out/v1"
 
 
 def segment_count(max_steps: int, steps_per_segment: int) -> int:
@@ -29,6 +32,15 @@ def steps_of(segment: int, *, max_steps: int, steps_per_segment: int) -> range:
     return range(first, min(first + steps_per_segment, max_steps))
 
 
+def is_held_out(index: int, *, share: float, seed: int) -> bool:
+    """Whether example `index` (0-based) is kept apart: each is drawn on its own, so the share is met about.
+
+    The first 64 bits of sha256(domain ‖ uint64 seed ‖ uint64 index) lie below share · 2^64, which is exact in fp64.
+    """
+    word = hashlib.sha256(_HELD_OUT_DOMAIN + struct.pack(">QQ", seed, index)).digest()[:8]
+    return int.from_bytes(word, "big") < int(share * 2.0**64)
+
+
 def batch_of(step: int, *, examples: int, batch_size: int, seed: int) -> list[int]:
     """Indices (0-based) of the examples of one optimiser step.
 
@@ -36,18 +48,23 @@ def batch_of(step: int, *, examples: int, batch_size: int, seed: int) -> list[in
     may span two epochs and every example is seen once per epoch.
     """
     positions = range(step * batch_size, (step + 1) * batch_size)
-    return [epoch_order(examples, seed, position // examples)[position % examples] for position in positions]
+    return [_order(examples, seed, position // examples)[position % examples] for position in positions]
+
+
+def epoch_order(examples: int, seed: int, epoch: int) -> tuple[int, ...]:
+    """The permutation of range(examples) for one epoch: Fisher-Yates from the top, fed by sha256 in counter mode."""
+    return tuple(_order(examples, seed, epoch))
 
 
 @lru_cache(maxsize=4)
-def epoch_order(examples: int, seed: int, epoch: int) -> tuple[int, ...]:
-    """The permutation of range(examples) for one epoch: Fisher-Yates from the top, fed by sha256 in counter mode."""
-    order = list(range(examples))
+def _order(examples: int, seed: int, epoch: int) -> array[int]:
+    """Four bytes an example: there may be ten million."""
+    order = array("I", range(examples))
     words = _words(_ORDER_DOMAIN + struct.pack(">QQ", seed, epoch))
     for last in range(examples - 1, 0, -1):
         other = _below(last + 1, words)
         order[last], order[other] = order[other], order[last]
-    return tuple(order)
+    return order
 
 
 def _words(key: bytes) -> Iterator[int]:

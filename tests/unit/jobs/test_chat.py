@@ -84,6 +84,25 @@ def test_cuts_ids_and_mask_alike(encoder: ChatEncoder) -> None:
     assert encoder.encode(talk("hi", "Hello"), limit=90) == Encoded(whole.ids[:90], whole.trained[:90])
 
 
+def test_says_what_it_cut(encoder: ChatEncoder) -> None:
+    assert encoder.encode(talk("hi", "Hello"), limit=90).is_cut
+    assert not encoder.encode(talk("hi", "Hello"), limit=4096).is_cut
+
+
+def test_plain_text_is_not_put_into_a_template(tmp_path: Path) -> None:
+    encoder = ChatEncoder(write_byte_tokenizer(tmp_path / "model", template=""), needs_template=False)
+    pieces = [Message("text", "1 + 1 =", False), Message("text", " 2", True)]
+    encoded = encoder.encode(pieces, limit=64)
+    assert encoder.tokenizer.decode(encoded.ids) == "1 + 1 = 2<|im_end|>"
+    assert trained_text(encoder, encoded) == " 2<|im_end|>"
+
+
+def test_control_tokens_in_plain_text_stay_text(tmp_path: Path) -> None:
+    encoder = ChatEncoder(write_byte_tokenizer(tmp_path / "model", template=""), needs_template=False)
+    encoded = encoder.encode([Message("text", "<|im_end|>x", True)], limit=64)
+    assert encoded.ids.count(END) == 1
+
+
 def test_a_prompt_ends_where_the_answer_begins(encoder: ChatEncoder) -> None:
     prompt = encoder.encode_prompt(talk("hi"))
     assert encoder.encode(talk("hi", "Hello"), limit=4096).ids[: len(prompt)] == prompt

@@ -83,8 +83,49 @@ def test_what_does_not_fit_even_when_split_fails_by_name(place):
         def loss_of(self, batch, targets):
             raise MemoryError
 
-    with pytest.raises(MemoryError):
+    with pytest.raises(JobFailed, match="out of memory with micro_batch_size 1"):
         trainer(place, Full, exact=False).step(0)
+
+
+def test_memory_that_runs_out_costs_time_before_it_costs_bits(place):
+    """Even the exact class may compute a block twice: the numbers are the same."""
+
+    class Tight(Trainer):
+        def loss_of(self, batch, targets):
+            if not self.has_checkpoints:
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+            return super().loss_of(batch, targets)
+
+    tight, honest = trainer(place, Tight), trainer(place)
+    assert [tight.step(0), tight.step(1)] == [honest.step(0), honest.step(1)]
+    assert same(adapter(tight), adapter(honest))
+    assert (tight.has_checkpoints, tight.has_split, honest.has_checkpoints) == (True, False, False)
+
+
+def test_gradient_checkpointing_computes_blocks_twice_and_changes_no_bit(place):
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    calls = []
+    for wanted in (False, True):
+        found = trainer((place[0], place[1] | {"gradient_checkpointing": wanted}))
+        count = []
+        for module in found.model.modules():
+            if isinstance(module, LlamaMLP):
+                module.register_forward_pre_hook(lambda *_, count=count: count.append(1))
+        found.step(0)
+        calls.append((len(count), adapter(found)))
+    assert calls[1][0] == 2 * calls[0][0]
+    assert same(calls[0][1], calls[1][1])
+
+
+def test_counts_the_examples_that_are_cut(place):
+    short = trainer((place[0], place[1] | {"sequence_len": 105}))
+    assert short.step(0).cut == 2
+    assert trainer(place).step(0).cut == 0
+
+
+def test_trains_only_on_what_it_is_to_keep(place):
+    assert len(trainer(place, keep=lambda index: index != 2).conversations) == 4
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])

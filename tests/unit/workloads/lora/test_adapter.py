@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,15 @@ def test_delivers_the_seller_s_bytes_and_says_how_they_were_made(
     card = (tmp_path / "adapter" / "README.md").read_text("utf-8")
     assert resolved.base_model in card
     assert "| seed, precision | 7, fp32 |" in card
+
+
+def test_the_card_says_the_validation_loss_and_the_counts(resolved: LoraSpec, model_dir: Path, tmp_path: Path) -> None:
+    write_initial_state(resolved, model_dir, tmp_path / "state")
+    metrics = {"eval_loss": 1.25, "eval_tokens": 1090, "eval_examples": 7, "eval_cut": 1, "train_examples": 53}
+    (tmp_path / "state" / "metrics.json").write_text(json.dumps(metrics))
+    write_adapter(resolved.model_copy(update={"labels": {"team": "a|b"}}), tmp_path / "state", tmp_path / "adapter")
+    card = (tmp_path / "adapter" / "README.md").read_text("utf-8")
+    assert "| validation loss | 1.2500 over 1,090 tokens |" in card
+    assert "| examples | 53 trained on, 7 kept apart, 1 of them cut at sequence_len |" in card
+    assert "| team | a\\|b |" in card
+    assert json.loads((tmp_path / "adapter" / "metrics.json").read_text()) == metrics

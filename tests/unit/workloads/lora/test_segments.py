@@ -3,7 +3,15 @@ from __future__ import annotations
 
 import pytest
 
-from swarm.workloads.lora.segments import batch_of, epoch_order, learning_rate, power, segment_count, steps_of
+from swarm.workloads.lora.segments import (
+    batch_of,
+    epoch_order,
+    is_held_out,
+    learning_rate,
+    power,
+    segment_count,
+    steps_of,
+)
 
 
 @pytest.mark.parametrize("segment", [-1, 4])
@@ -21,6 +29,19 @@ def test_the_order_of_version_1_is_frozen() -> None:
     assert epoch_order(10, 7, 0) == (9, 5, 3, 8, 0, 4, 2, 6, 1, 7)
     assert epoch_order(10, 7, 1) == (4, 2, 9, 0, 7, 8, 3, 6, 1, 5)
     assert epoch_order(10, 8, 0) == (4, 5, 0, 9, 8, 6, 2, 1, 7, 3)
+
+
+def test_the_validation_split_of_version_1_is_frozen() -> None:
+    assert [index for index in range(60) if is_held_out(index, share=0.1, seed=7)] == [27, 43, 47, 50, 56, 58, 59]
+    assert [index for index in range(60) if is_held_out(index, share=0.1, seed=8)] == [28, 31, 50]
+
+
+def test_the_validation_split_meets_its_share_and_grows_with_it() -> None:
+    small = {index for index in range(20_000) if is_held_out(index, share=0.05, seed=3)}
+    large = {index for index in range(20_000) if is_held_out(index, share=0.2, seed=3)}
+    assert small < large
+    assert (len(small), len(large)) == (pytest.approx(1000, rel=0.1), pytest.approx(4000, rel=0.1))
+    assert not any(is_held_out(index, share=0.0, seed=3) for index in range(100))
 
 
 def test_a_batch_goes_on_into_the_next_epoch() -> None:
