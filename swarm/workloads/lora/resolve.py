@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from swarm.errors import IntegrityError, SpecError
+from swarm.protocol.hardware import PRECISIONS
 from swarm.workloads.dataset import Counts, check_dataset
 from swarm.workloads.lora.initial import linear_modules, write_initial_state
 from swarm.workloads.lora.segments import is_held_out
@@ -71,6 +72,8 @@ def settled(training: Training, model: ModelFolder, spec: LoraSpec, split: Split
         said["warmup_steps"] = math.ceil(training.warmup_ratio * steps)
     if training.lora_target_linear:
         said["lora_target_modules"] = linear_modules(model.tensors)
+    if "precision" not in training.model_fields_set:
+        said["precision"] = PRECISIONS[spec.hardware_class]
     try:
         return Training.model_validate(said)
     except ValidationError as error:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from swarm.protocol.hardware import PRECISIONS
 from swarm.workloads.fields import MAX_SEGMENTS, Integer, ModuleName, Number, Strict
 from swarm.workloads.lora.segments import segment_count
 
@@ -83,7 +84,9 @@ class Training(Strict):
         description="Required: judges repeat the job with it. Order of the data, first weights, validation split."
     )
     threads: Annotated[Integer, Field(ge=1, le=64)] = Field(2, description="CPU threads.")
-    precision: Literal["fp32", "tf32", "bf16"] = Field("fp32", description="What the hardware class computes in.")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32", description="What the hardware class computes in; do not write it."
+    )
 
     num_epochs: Annotated[Number, Field(gt=0, le=10_000)] | None = Field(
         None, **_WRITTEN, description="Passes over the training examples, instead of max_steps; may be a fraction."
@@ -98,7 +101,9 @@ class Training(Strict):
         None, **_WRITTEN, description="Only `adamw_torch`."
     )
     bf16: Annotated[Literal["auto"] | bool | None, BeforeValidator(_auto_or_boolean)] = Field(
-        None, **_WRITTEN, description="`auto` or `false`: the hardware class decides the precision."
+        None,
+        **_WRITTEN,
+        description="`auto`: the hardware class decides the precision; anything else must agree with it.",
     )
     sample_packing: Annotated[Literal[False] | None, _only(False, _PACKING)] = Field(
         None, **_WRITTEN, description="Only `false`."
@@ -138,12 +143,14 @@ class Training(Strict):
         if self.adapter == "qlora":
             raise ValueError(
                 f"training.adapter: found 'qlora', expected 'lora': 4 bit needs a GPU and bitsandbytes, "
-                f"and sellers of hardware_class {hardware_class} compute {self.precision} without them"
+                f"and sellers of hardware_class {hardware_class} compute {PRECISIONS[hardware_class]} without them"
             )
-        if self.bf16 is True and self.precision != "bf16":
+        computes = PRECISIONS[hardware_class]
+        if self.bf16 not in (None, "auto", computes == "bf16"):
+            expected = "auto or true" if computes == "bf16" else "auto or false"
             raise ValueError(
-                f"training.bf16: found True, expected auto or false: hardware_class {hardware_class} "
-                f"computes {self.precision}"
+                f"training.bf16: found {self.bf16}, expected {expected}: hardware_class {hardware_class} "
+                f"computes {computes}"
             )
 
     @property

@@ -147,3 +147,14 @@ def test_a_seller_looks_at_the_model_before_it_accepts(buyer: Path, resolved) ->
     (buyer / "model" / "pytorch_model.bin").touch()
     with pytest.raises(IntegrityError, match="only plain data files"):
         LoraWorkload().check_inputs(resolved, files)
+
+
+@pytest.mark.parametrize(("kind", "precision"), [("cpu-fp32", "fp32"), ("tf32", "tf32"), ("bf16", "bf16")])
+def test_the_hardware_class_decides_the_precision(settle, kind: str, precision: str) -> None:
+    assert settle({"bf16": "auto"}, hardware_class=kind).spec.training.precision == precision
+
+
+@pytest.mark.parametrize(("kind", "said"), [("cpu-fp32", True), ("bf16", False)])
+def test_refuses_a_precision_its_class_does_not_compute(settle, kind: str, said: bool) -> None:
+    with pytest.raises(SpecError, match=f"training.bf16: found {said}, expected auto or"):
+        settle({"bf16": said}, hardware_class=kind)
