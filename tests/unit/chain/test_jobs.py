@@ -42,14 +42,17 @@ class Endpoint:
     def call(self, function) -> bytes:
         return self.states.get(function, bytes(32))
 
+    def prefetch(self, functions) -> None:
+        """Outside a snapshot nothing is fetched ahead."""
+
     def block_number(self) -> int:
         return len(self.blocks) - 1
 
     def all_logs(self, contract, first, last):
         self.queries += 1
-        for block in self.blocks[first : last + 1]:
+        for number, block in enumerate(self.blocks[first : last + 1], first):
             for name, arguments in block:
-                yield {"event": name, "args": arguments}
+                yield {"event": name, "args": arguments, "blockNumber": number}
 
 
 @pytest.fixture
