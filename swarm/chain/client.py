@@ -43,6 +43,8 @@ class ChainClient:
         self.rpc_url = ",".join(urls)
         self.endpoints = Endpoints(urls, chain_id=chain_id, patience=patience)
         self.web3 = Web3(self.endpoints)
+        # It asks for the chain id twice with every call. Ours is checked at the start and signed into what is sent.
+        self.web3.middleware_onion.remove("validation")
         self._outbox = Outbox(self.web3, self.rpc_url, fees)
         self._chain_id: int | None = None
         self._watched: list[str] = []
