@@ -14,7 +14,7 @@ from web3 import Web3
 
 from swarm.chain import artifacts
 from swarm.chain.endpoints import Endpoints, Patience, parse_urls
-from swarm.chain.faults import shown, translated
+from swarm.chain.faults import translated
 from swarm.chain.outbox import Fees, Outbox
 from swarm.chain.snapshot import Block, Key, Mark, Snapshot
 from swarm.errors import FundsError, Reverted, SwarmError
@@ -177,7 +177,7 @@ class ChainClient:
     # asking
 
     def _translated(self):
-        return translated(shown(self.endpoints.name))
+        return translated(lambda: self.endpoints.name)
 
     def _latest(self) -> Block:
         with self._translated():

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,15 +32,12 @@ UNREACHABLE = (requests.exceptions.RequestException, ConnectionError)
 def shown(url: str) -> str:
     """An endpoint as a message may name it: its path or user name may be somebody's key."""
     parts = urlsplit(url)
-    if not parts.hostname:
-        return url
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}" + (f":{parts.port}" if parts.port else "")
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if parts.scheme and parts.netloc else url
 
 
 @contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Turns web3's and requests' exceptions into ours; `name` is the endpoint as a message says it."""
+def translated(named: Callable[[], str]) -> Iterator[None]:
+    """Turns web3's and requests' exceptions into ours; `named` gives the endpoint as a message says it."""
     try:
         yield
     except (ContractCustomError, ContractLogicError) as error:
@@ -50,13 +47,13 @@ def translated(name: str) -> Iterator[None]:
     except TransactionNotFound as error:
         raise NotMined("the transaction is not known to the endpoint yet", hint="try again") from error
     except BAD_ADDRESS as error:
-        raise UsageError(f"{name!r} is not an RPC address", hint="write it like http://127.0.0.1:8545") from error
+        raise UsageError(f"{named()!r} is not an RPC address", hint="write it like http://127.0.0.1:8545") from error
     except UNREACHABLE as error:
-        raise TransientError(f"the chain at {name} does not answer", hint="is it up?") from error
+        raise TransientError(f"the chain at {named()} does not answer", hint="is it up?") from error
     except Web3RPCError as error:
-        raise rpc_error(error, name) from error
+        raise rpc_error(error, named()) from error
     except Web3Exception as error:
-        raise TransientError(f"the chain at {name} answers oddly: {str(error)[:200]}") from error
+        raise TransientError(f"the chain at {named()} answers oddly: {str(error)[:200]}") from error
 
 
 def rpc_error(error: Web3RPCError, name: str) -> Exception:
