@@ -83,7 +83,7 @@ class ChainClient:
 
     @contextmanager
     def snapshot(self) -> Iterator[int]:
-        """Inside, this thread reads the state of one block, from memory where no event moved it; gives the chain's time.
+        """Inside, this thread reads the state of one block, from memory where no event moved it. Gives chain time.
 
         Meant for a daemon's look at the chain: what is sent meanwhile is not seen before the next one.
         """

@@ -2,9 +2,9 @@
 """Reads of one block, kept over blocks in which nothing of ours moved.
 
 A daemon looks at the chain every few seconds and mostly finds nothing. One look costs two calls: the latest block, and
-the logs of our contracts since the last look. Every transition emits an event, so a view listed here still has the value
-that was read before, unless an event says otherwise. The last blocks' logs are read again each time: one that vanished
-tells of a reorganisation, one that appears late is not missed, and either drops what it may have changed.
+the logs of our contracts since the last look. Every transition emits an event, so a view listed here still has the
+value that was read before, unless an event says otherwise. The last blocks' logs are read again each time: one that
+vanished tells of a reorganisation, one that appears late is not missed, and either drops what it may have changed.
 
 The list is closed: a view whose value depends on the clock does not belong here.
 """
@@ -22,7 +22,7 @@ from swarm.log import Log
 log = Log("swarm.chain")
 _OVERLAP_BLOCKS = 32
 _LONGEST_WINDOW = 5_000  # blocks; after a longer sleep everything is simply read anew
-_KEPT_SECONDS = 900  # a bound on what an endpoint that hides logs can do
+_KEPT_SECONDS = 3_600  # a bound on what an endpoint that hides logs can do
 
 # What a view depends on: events that name its first argument, events of its own contract, any event of ours, nothing.
 _NAMED, _OWN, _ANY, _NOTHING = "named", "own", "any", "nothing"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A bad world under the client: real nodes that die, freeze, lag, serve another chain, or keep a transaction waiting."""
+"""A bad world under the client: real nodes that die, freeze, lag, are of another chain, or let a transaction wait."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -204,7 +205,7 @@ def test_each_replacement_pays_an_eighth_more_and_none_more_than_the_cap(devnet,
     with pytest.raises(NotMined):
         future.result()
     steps = sorted(set(seen))
-    assert len(steps) >= 3 and all(8 * after >= 9 * before for before, after in zip(steps, steps[1:], strict=False))
+    assert len(steps) >= 3 and all(8 * after >= 9 * before for before, after in itertools.pairwise(steps))
     assert steps[-1] <= 4 * GWEI
     # Asked for again, the same call is waited for: it does not happen twice.
     again = sends(Chain(devnet.network, fees=IMPATIENT), sally)
