@@ -112,6 +112,10 @@ class Endpoints(JSONBaseProvider):
                 self._pass_over(endpoint, "does not answer")
                 if is_local or not left:
                     raise
+            except ValueError as error:  # no JSON: a page of some proxy
+                self._pass_over(endpoint, "answers oddly")
+                if is_local or not left:
+                    raise TransientError(f"{endpoint.name} answers oddly: {str(error)[:80]}") from error
             else:
                 complaint = "" if is_local else _complaint(response)
                 if not complaint and time.monotonic() - started > self._patience.slow_seconds:
@@ -168,9 +172,10 @@ class Endpoints(JSONBaseProvider):
             reason = head if isinstance(head, str) else self._lag(head, best)
             if reason:
                 self._pass_over(endpoint, reason)
-            elif fit is None:
-                fit = endpoint
-                fit.reason, self._current = "", endpoint
+                continue
+            endpoint.reason, endpoint.rests_until = "", 0.0
+            if fit is None:
+                fit = self._current = endpoint
                 self._advance(head)
         return fit is not None
 

@@ -141,22 +141,32 @@ class Outbox:
 
     def _mined(self, sent: Sent, account: LocalAccount, own: _Account) -> dict:
         """The receipt of whichever form was mined. An endpoint that fails meanwhile is waited for."""
-        end, pause, sent.is_watched = time.monotonic() + self._fees.mined_within_seconds, _FIRST_PAUSE, True
-        trouble = ""
+        sent.is_watched = True
+        try:
+            receipt = self._awaited(sent, account, own)
+            self._close(sent, own)
+            return receipt
+        finally:
+            sent.is_watched = False
+
+    def _awaited(self, sent: Sent, account: LocalAccount, own: _Account) -> dict:
+        end, pause, trouble = time.monotonic() + self._fees.mined_within_seconds, _FIRST_PAUSE, ""
         while time.monotonic() < end:
             try:
-                receipt = self._receipt_of(sent) or self._looked_after(sent, account, own)
-                if receipt is not None:
-                    own.open.pop(sent.transaction["nonce"], None)
+                if (receipt := self._receipt_of(sent) or self._looked_after(sent, account, own)) is not None:
                     return receipt
-            except (TransientError, *UNREACHABLE) as error:
-                if isinstance(error, NotMined):
-                    raise
-                trouble = f": {error}"
+            except NotMined:
+                raise
+            except (TransientError, Web3RPCError, *UNREACHABLE) as error:
+                trouble = f": {error}"[:200]
             time.sleep(pause)
             pause = min(pause * 1.3, _LONGEST_PAUSE)
-        sent.is_watched = False
         raise NotMined(f"the transaction was sent and is not mined yet{trouble}", hint="watch it, then try again")
+
+    def _close(self, sent: Sent, own: _Account) -> None:
+        """Its nonce is history."""
+        with own.lock:
+            own.open.pop(sent.transaction["nonce"], None)
 
     def _receipt_of(self, sent: Sent) -> dict | None:
         for tx_hash in reversed(sent.hashes):
@@ -191,8 +201,7 @@ class Outbox:
         return None
 
     def _overtaken(self, sent: Sent, own: _Account) -> None:
-        own.open.pop(sent.transaction["nonce"], None)
-        sent.is_watched = False
+        self._close(sent, own)
         message = f"another transaction of this account took nonce {sent.transaction['nonce']}"
         raise NotMined(message, hint="another process uses this key? try again")
 
