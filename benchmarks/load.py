@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -105,11 +106,12 @@ class Run:
         paths = sorted(self.home.glob(f"{prefix}*/facts.json"))
         return [json.loads(path.read_text()) for path in paths]
 
-    def events(self) -> Counter[str]:
-        """What the daemons said that was not plain work."""
+    def complaints(self) -> Counter[str]:
+        """What the daemons said that was not plain work; numbers left out of the reasons."""
         lines = [line for path in self.home.glob("*/log") for line in path.read_text().splitlines()]
         entries = [json.loads(line) for line in lines if line.startswith("{")]
-        return Counter(entry["event"] for entry in entries if entry["level"] != "info")
+        odd = (entry for entry in entries if entry["level"] != "info")
+        return Counter(re.sub(r"\d+", "N", f"{entry['event']}: {entry.get('reason', '')}"[:150]) for entry in odd)
 
 
 def _spec(number: int) -> dict:
@@ -178,7 +180,9 @@ def print_report(run: Run, wanted, statuses: Counter, seconds: float, all_second
     print(f"ended as            {dict(statuses)}; {wanted.jobs - settled} not settled")
     print(f"jobs per minute     {60 * settled / seconds:.1f} ({seconds:.0f} s; posted at {wanted.per_minute} a minute)")
     print(f"posting failed      {run.failed_posts or 'never'}")
-    print(f"warnings, errors    {dict(run.events()) or 'none'}")
+    print("warnings, errors")
+    for words, times in run.complaints().most_common(12):
+        print(f"{times:>8} x {words}")
     for role in ("seller", "judge"):
         facts = run.facts(role)
         if not facts:
