@@ -100,12 +100,7 @@ class Worker:
             self._run.join()
 
     def observe(self) -> plan.View:
-        client = self._chain.client
-        with client.snapshot() as now:
-            if self._reorganisations != client.reorganisations:
-                # What was final may have been taken back: every job is looked at again.
-                self._reorganisations = client.reorganisations
-                self._final.clear()
+        with self._chain.client.snapshot() as now:
             return self._observed(now)
 
     def _observed(self, now: int) -> plan.View:
@@ -136,9 +131,11 @@ class Worker:
         return any(job.status is JobStatus.OPEN and job.terms.min_reputation for job in jobs)
 
     def _live_jobs(self) -> list[Job]:
-        count = self._chain.escrow.job_count()
-        wanted = (JobId(job_id) for job_id in range(1, count + 1))
-        return [self._chain.escrow.job(job_id) for job_id in wanted if job_id not in self._final]
+        escrow, gone = self._chain.escrow, self._chain.client.reorganisations
+        if gone != self._reorganisations:  # what was final may have been taken back
+            self._reorganisations, self._final = gone, set()
+        wanted = (JobId(job_id) for job_id in range(1, escrow.job_count() + 1))
+        return [escrow.job(job_id) for job_id in wanted if job_id not in self._final]
 
     def _noted(self, job: Job) -> Job:
         if not job.status.is_final:
