@@ -97,6 +97,11 @@ class ChainClient:
             self._looking.block = None
 
     @property
+    def is_looking(self) -> bool:
+        """Whether this thread is inside a snapshot."""
+        return self._pinned is not None
+
+    @property
     def reorganisations(self) -> int:
         """How often an event that a snapshot had seen vanished again: what was final may not be so."""
         return self._snapshot.reorganisations

@@ -43,8 +43,11 @@ class JobBook:
         self._reading = threading.Lock()
 
     def job(self, job_id: JobId) -> Job:
-        """The present state. Raises NotFound, and TransientError while events and state of the endpoint disagree."""
+        """The present state. Raises NotFound, and TransientError while an endpoint's answers disagree."""
         stored = self._stored(job_id)
+        if stored == bytes(32) and self._client.is_looking:
+            # Who looks asks for what the count says is there: a node that mines meanwhile mixes two blocks.
+            raise TransientError(f"{self._client.endpoints.name} counts job {job_id} and does not have it yet")
         if stored == bytes(32):
             raise NotFound(f"there is no job {job_id}", hint="swarm job list shows them")
         job = self._jobs.get(job_id)
@@ -61,7 +64,9 @@ class JobBook:
             self._settled = (self._first_block, {})
             self._read_events()
             if not self._is_proved(job_id, self._stored(job_id)):
-                raise TransientError(f"{self._client.rpc_url} gives events of job {job_id} that are not its state")
+                raise TransientError(
+                    f"{self._client.endpoints.name} gives events of job {job_id} that are not its state"
+                )
             return self._jobs[job_id]
 
     def _read_events(self) -> None:

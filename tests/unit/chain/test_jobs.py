@@ -32,7 +32,8 @@ ACCEPTED = {"jobId": 1, "seller": SELLER, "price": 70, "collateral": 25, "auditB
 class Endpoint:
     """Answers stateOf, the block number and events as a node would; counts the queries for events."""
 
-    rpc_url = "http://127.0.0.1:1"
+    endpoints = SimpleNamespace(name="http://127.0.0.1:1")
+    is_looking = False
 
     def __init__(self) -> None:
         self.blocks: list[list[tuple[str, dict]]] = []
@@ -80,6 +81,12 @@ def happens(endpoint, *events: tuple[str, dict], prove: bool = True) -> None:
 
 def test_refuses_a_job_that_was_never_posted(book):
     with pytest.raises(NotFound):
+        book.job(JobId(1))
+
+
+def test_a_job_that_is_counted_and_not_there_is_waited_for(endpoint, book):
+    endpoint.is_looking = True
+    with pytest.raises(TransientError, match="does not have it yet"):
         book.job(JobId(1))
 
 
