@@ -32,7 +32,7 @@ from swarm.buyer.offer import offer
 from swarm.buyer.prepare import prepare
 from swarm.chain.devnet import Devnet, fund
 from swarm.chain.network import Chain, Network
-from swarm.errors import SwarmError
+from swarm.errors import SwarmError, TransientError
 from swarm.protocol.types import Amount, JobStatus
 from swarm.storage.embedded import EmbeddedStore
 from swarm.storage.flatfs import FlatFs
@@ -81,11 +81,11 @@ class Run:
         store = EmbeddedStore(self.home / buyer / "store", gateways=network.gateways, push_to=network.push_to)
         fee_min = int(network.parameters["fee_min"])
         offers = []
-        for number in numbers:
-            spec = parse_spec(_spec(number))
-            prepared = prepare(spec, store, base=self.home, cache=self.home / buyer / "cache")
-            offers.append(offer(prepared.spec, prepared.spec_cid, fee_min=fee_min))
         try:
+            for number in numbers:
+                spec = parse_spec(_spec(number))
+                prepared = prepare(spec, store, base=self.home, cache=self.home / buyer / "cache")
+                offers.append(offer(prepared.spec, prepared.spec_cid, fee_min=fee_min))
             escrow = Amount(sum(each.escrow for each in offers))
             chain.token.ensure_allowance(account, network.escrow, escrow)
             chain.escrow.post_many(account, offers[0].terms, [each.terms.spec_cid for each in offers])
@@ -141,8 +141,12 @@ def watch(run: Run, jobs: int, *, patience_seconds: float) -> tuple[Counter[str]
     begin = last = time.monotonic()
     done = -1
     while True:
-        with run.chain.client.snapshot():
-            statuses = Counter(job.status for job in run.chain.escrow.jobs())
+        try:
+            with run.chain.client.snapshot():
+                statuses = Counter(job.status for job in run.chain.escrow.jobs())
+        except TransientError:  # anvil answers for two blocks while it mines one; the next look tells
+            time.sleep(1)
+            continue
         final = sum(count for status, count in statuses.items() if status.is_final)
         if final != done:
             done, last = final, time.monotonic()
