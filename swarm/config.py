@@ -16,6 +16,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "home": (("SWARM_HOME",), None),
     "network": (("SWARM_NETWORK",), None),
     "rpc_url": (("SWARM_RPC_URL", "ETH_RPC_URL"), None),
+    "max_fee_gwei": (("SWARM_MAX_FEE_GWEI",), "500"),
     "keystore": (("SWARM_KEYSTORE", "ETH_KEYSTORE"), None),
     "account": (("SWARM_ACCOUNT",), "main"),
     "passphrase_file": (("SWARM_PASSPHRASE_FILE",), None),
@@ -49,7 +50,7 @@ class Config:
                 return Setting(self._environ[name], f"environment {name}")
         for path, values in self._files:
             if key in values:
-                return Setting(str(values[key]), str(path))
+                return Setting(_text(values[key]), str(path))
         return Setting(default, "default")
 
     def get(self, key: str) -> str | None:
@@ -86,6 +87,11 @@ class Config:
             return Path(self._environ["SWARM_CONFIG"])
         base = self._environ.get("XDG_CONFIG_HOME") or str(Path(self._environ.get("HOME", "/")) / ".config")
         return Path(base) / "swarm" / "config.toml"
+
+
+def _text(value: object) -> str:
+    """A setting's value as an environment variable would hold it: a list with commas."""
+    return ",".join(str(each) for each in value) if isinstance(value, list) else str(value)
 
 
 def _read(path: Path) -> dict:

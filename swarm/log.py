@@ -36,6 +36,11 @@ def _plain(value: Any) -> Any:
     return "0x" + value.hex() if isinstance(value, bytes) else value
 
 
+# A command that never calls `set_up` has its own words for what a person should read.
+for _root in ("swarm", "verifier"):
+    logging.getLogger(_root).addHandler(logging.NullHandler())
+
+
 class _Human(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = getattr(record, "facts", {})

@@ -27,3 +27,14 @@ def format_amount(amount: int, *, places: int = 6) -> str:
     value = (Decimal(amount) / Decimal(10**DECIMALS)).quantize(Decimal(1).scaleb(-places))
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def parse_gwei(text: str) -> int:
+    """`"500"` → 500 · 10⁹ wei for a unit of gas. Raises UsageError for anything but a positive number."""
+    try:
+        wei = int(Decimal(text).scaleb(9))
+    except (InvalidOperation, ValueError, OverflowError) as error:
+        raise UsageError(f"max_fee_gwei: {text!r} is not a price of gas", hint="write it like 500") from error
+    if wei <= 0:
+        raise UsageError(f"max_fee_gwei: found {text}, expected more than 0", hint="write it like 500")
+    return wei

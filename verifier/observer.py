@@ -40,6 +40,7 @@ class Observer:
         self._chain, self._operator, self._turns, self._outage_of = chain, operator, turns, outage_of
         self._slots: dict[SlotId, Slot] = {}
         self._final: set[JobId] = set()
+        self._reorganisations = 0
 
     def my_slots(self) -> frozenset[SlotId]:
         """Slots this operator speaks for. Their owner and operator never change, so only new slots are read."""
@@ -62,7 +63,13 @@ class Observer:
         return mixed[0] % self._turns * TURN_SECONDS
 
     def _pending_jobs(self) -> list[Job]:
-        escrow = self._chain.escrow
+        escrow, gone = self._chain.escrow, self._chain.client.reorganisations
+        if gone != self._reorganisations:
+            # What was final may have been taken back: every job is looked at again, and every slot.
+            self._reorganisations = gone
+            self._final.clear()
+            self._slots.clear()
+            self.my_slots()
         pending = []
         for number in range(1, escrow.job_count() + 1):
             if JobId(number) in self._final:

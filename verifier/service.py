@@ -106,7 +106,11 @@ class Judge:
             self._thread.join()
 
     def observe(self) -> View:
-        now = self._now = self._chain.client.now()
+        with self._chain.client.snapshot() as now:
+            return self._observed(now)
+
+    def _observed(self, now: int) -> View:
+        self._now = now
         mine = self._observer.my_slots()
         observed = self._observer.observed(now)
         wanted = any(item.case.status is CaseStatus.JUDGING and not item.case.judge for item in observed)

@@ -4,175 +4,215 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import requests
 from eth_account.signers.local import LocalAccount
 from eth_utils.abi import event_abi_to_log_topic
-from web3 import HTTPProvider, Web3
-from web3.exceptions import (
-    ContractCustomError,
-    ContractLogicError,
-    TimeExhausted,
-    TransactionNotFound,
-    Web3Exception,
-    Web3RPCError,
-)
+from web3 import Web3
 
-from swarm.chain import artifacts, reverts
-from swarm.errors import FundsError, NotMined, Reverted, SwarmError, TransientError, UsageError
+from swarm.chain import artifacts
+from swarm.chain.endpoints import Endpoints, Patience, parse_urls
+from swarm.chain.faults import translated
+from swarm.chain.outbox import Fees, Outbox
+from swarm.chain.snapshot import Block, Key, Mark, Snapshot
+from swarm.errors import FundsError, Reverted, SwarmError
 from swarm.protocol.types import Address, TxHash
 
-_BAD_ADDRESS = (
-    requests.exceptions.InvalidURL,
-    requests.exceptions.MissingSchema,
-    requests.exceptions.InvalidSchema,
-)
 _BLOCKS_A_QUERY = 10_000  # what public endpoints commonly allow
+_CALLS_A_BATCH = 100
 _GAS_MARGIN = 1.25  # state moves between estimate and inclusion: a call that now starts from a colder slot needs more
 
 
 class ChainClient:
-    """JSON-RPC to one endpoint. Every method raises TransientError when the endpoint does not answer."""
+    """JSON-RPC to one chain, over one endpoint or several. Every method raises TransientError when none answers.
 
-    def __init__(self, rpc_url: str, *, timeout_seconds: float = 10, mined_within_seconds: float = 90) -> None:
-        self.rpc_url = rpc_url
-        self._mined_within = mined_within_seconds
-        self.web3 = Web3(HTTPProvider(rpc_url, request_kwargs={"timeout": timeout_seconds}))
-        self._sending = threading.Lock()
+    With `chain_id` an endpoint of another chain is passed over, where there are several.
+    """
+
+    def __init__(
+        self,
+        rpc_url: str | Sequence[str],
+        *,
+        chain_id: int | None = None,
+        patience: Patience | None = None,
+        fees: Fees | None = None,
+    ) -> None:
+        urls = parse_urls(rpc_url)
+        self.rpc_url = ",".join(urls)
+        self.endpoints = Endpoints(urls, chain_id=chain_id, patience=patience)
+        self.web3 = Web3(self.endpoints)
+        # It asks for the chain id twice with every call. Ours is checked at the start and signed into what is sent.
+        self.web3.middleware_onion.remove("validation")
+        self._outbox = Outbox(self.web3, self.rpc_url, fees)
+        self._chain_id: int | None = None
+        self._watched: list[str] = []
+        self._snapshot = Snapshot(self._latest, self._marks)
+        self._looking = threading.local()
 
     def check(self) -> int:
         """The chain id. Raises TransientError when nobody answers."""
-        with _translated(self.rpc_url):
-            return self.web3.eth.chain_id
+        with self._translated():
+            self._chain_id = self.web3.eth.chain_id
+            return self._chain_id
 
     def now(self) -> int:
         """The chain's time: the latest block's timestamp, in unix seconds."""
-        with _translated(self.rpc_url):
-            return self.web3.eth.get_block("latest")["timestamp"]
+        return (self._pinned or self._latest()).time
+
+    def block_number(self) -> int:
+        if self._pinned:
+            return self._pinned.number
+        with self._translated():
+            return self.web3.eth.block_number
 
     def gas_balance(self, address: Address) -> int:
         """Native coin of an account, in wei."""
-        with _translated(self.rpc_url):
+        with self._translated():
             return self.web3.eth.get_balance(Web3.to_checksum_address(address))
 
     def contract(self, name: str, address: Address) -> Any:
         return self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=artifacts.abi(name))
 
-    def call(self, function: Any, *, sender: Address | None = None) -> Any:
-        """Reads a view function at the latest block."""
-        with _translated(self.rpc_url):
-            return function.call({"from": sender} if sender else {})
+    # one look at the chain
 
-    def send(self, function: Any, account: LocalAccount) -> dict:
-        """Signs, sends and waits for a call; returns its receipt.
+    def watch(self, addresses: Sequence[Address]) -> None:
+        """Names the contracts whose events tell that something moved."""
+        self._watched = [Web3.to_checksum_address(address) for address in addresses]
 
-        Raises Reverted (before anything is sent, when the call would fail), FundsError (gas), NotMined.
+    @contextmanager
+    def snapshot(self) -> Iterator[int]:
+        """Inside, this thread reads the state of one block, from memory where no event moved it. Gives chain time.
+
+        Meant for a daemon's look at the chain: what is sent meanwhile is not seen before the next one.
         """
-        with self._sending, _translated(self.rpc_url):
-            transaction = self._prepared(function, account.address)
-            signed = account.sign_transaction(transaction)
-            tx_hash = self.web3.eth.send_raw_transaction(signed.raw_transaction)
-        return self._receipt(tx_hash, transaction)
+        if not self._watched:  # nothing would tell that what is kept has moved
+            yield self.now()
+            return
+        self._looking.block = self._snapshot.look()
+        try:
+            yield self._looking.block.time
+        finally:
+            self._looking.block = None
 
-    def block_number(self) -> int:
-        with _translated(self.rpc_url):
-            return self.web3.eth.block_number
+    @property
+    def is_looking(self) -> bool:
+        """Whether this thread is inside a snapshot."""
+        return self._pinned is not None
+
+    @property
+    def reorganisations(self) -> int:
+        """How often an event that a snapshot had seen vanished again: what was final may not be so."""
+        return self._snapshot.reorganisations
+
+    @property
+    def _pinned(self) -> Block | None:
+        return getattr(self._looking, "block", None)
+
+    # reading
+
+    def call(self, function: Any, *, sender: Address | None = None) -> Any:
+        """Reads a view function at the latest block, inside a snapshot at its block."""
+        options = {"from": sender} if sender else {}
+        if not self._pinned:
+            with self._translated():
+                return function.call(options)
+        return self._snapshot.read(_key(function, sender), lambda: self._called_at(function, options))
+
+    def prefetch(self, functions: Sequence[Any]) -> None:
+        """Inside a snapshot, reads those of these views that it does not hold with one request; outside, nothing."""
+        missing = [each for each in functions if self._pinned and not self._snapshot.holds(_key(each, None))]
+        for start in range(0, len(missing), _CALLS_A_BATCH):
+            part = missing[start : start + _CALLS_A_BATCH]
+            with self._translated(), self.web3.batch_requests() as batch:
+                for each in part:
+                    batch.add(each.call({}, block_identifier=self._pinned.number))
+                answers = batch.execute()
+            for each, answer in zip(part, answers, strict=True):
+                self._snapshot.read(_key(each, None), lambda answer=answer: answer)
 
     def all_logs(self, contract: Any, first: int, last: int) -> Iterator[Any]:
         """Every decoded event of a contract in the blocks `first` to `last`, both included, oldest first."""
         events = {bytes(event_abi_to_log_topic(entry)): entry["name"] for entry in contract.events._events}
         for start in range(first, last + 1, _BLOCKS_A_QUERY):
-            window = {"fromBlock": start, "toBlock": min(start + _BLOCKS_A_QUERY - 1, last)}
-            with _translated(self.rpc_url):
-                entries = self.web3.eth.get_logs({"address": contract.address, **window})
-            for entry in entries:
+            for entry in self._logs([contract.address], start, min(start + _BLOCKS_A_QUERY - 1, last)):
                 if name := events.get(bytes(entry["topics"][0])):
                     yield contract.events[name]().process_log(entry)
 
+    def logs(self, contract: Any, event: str, *, argument_filters: dict | None = None, from_block: int = 0) -> list:
+        """Decoded events of one kind since `from_block`."""
+        with self._translated():
+            return contract.events[event]().get_logs(from_block=from_block, argument_filters=argument_filters or {})
+
     def rpc(self, method: str, *parameters: Any) -> Any:
         """A raw call: devnet methods only."""
-        with _translated(self.rpc_url):
+        with self._translated():
             response = self.web3.provider.make_request(method, list(parameters))
         if "error" in response:
             raise SwarmError(f"{method}: {response['error'].get('message')}")
         return response["result"]
 
-    def _prepared(self, function: Any, sender: str) -> dict:
-        eth = self.web3.eth
-        base_fee = eth.get_block("latest").get("baseFeePerGas", 0)
-        tip = eth.max_priority_fee if base_fee else 0
-        gas = int(function.estimate_gas({"from": sender}) * _GAS_MARGIN)
-        fees = {"maxFeePerGas": 2 * base_fee + tip, "maxPriorityFeePerGas": tip}
-        self._check_gas(sender, gas * fees["maxFeePerGas"])
-        nonce = eth.get_transaction_count(Web3.to_checksum_address(sender), "pending")
-        return function.build_transaction({"from": sender, "nonce": nonce, "gas": gas, "chainId": eth.chain_id} | fees)
+    # sending
 
-    def _check_gas(self, sender: str, cost: int) -> None:
-        balance = self.web3.eth.get_balance(Web3.to_checksum_address(sender))
+    def send(self, function: Any, account: LocalAccount) -> dict:
+        """Signs, sends and waits for a call; returns its receipt. Any thread may send from any account.
+
+        Raises Reverted (before anything is sent, when the call would fail), FundsError (gas), NotMined.
+        """
+        with self._translated():
+            sent, receipt = self._outbox.send(lambda fees: self._prepared(function, account.address, fees), account)
+            if receipt["status"] == 1:
+                return receipt
+            again = {key: sent[key] for key in ("from", "to", "data")}
+            self.web3.eth.call(again, receipt["blockNumber"])
+        tx_hash = TxHash("0x" + bytes(receipt["transactionHash"]).hex())
+        raise Reverted(f"transaction {tx_hash} failed and gives no reason")
+
+    def _prepared(self, function: Any, sender: str, fees: dict) -> dict:
+        gas = int(function.estimate_gas({"from": sender}) * _GAS_MARGIN)
+        balance, cost = self.web3.eth.get_balance(Web3.to_checksum_address(sender)), gas * fees["maxFeePerGas"]
         if balance < cost:
             raise FundsError(f"{sender} has {balance} wei for gas, this needs {cost}", hint="swarm wallet fund")
+        if self._chain_id is None:
+            self._chain_id = self.web3.eth.chain_id
+        # The nonce is the outbox's to choose; named here, so that it is not asked for.
+        return function.build_transaction({"from": sender, "nonce": 0, "gas": gas, "chainId": self._chain_id} | fees)
 
-    def _receipt(self, tx_hash: bytes, transaction: dict) -> dict:
-        with _translated(self.rpc_url):
-            receipt = self.web3.eth.wait_for_transaction_receipt(tx_hash, timeout=self._mined_within, poll_latency=0.25)
-            if receipt["status"] == 1:
-                return dict(receipt)
-            again = {key: transaction[key] for key in ("from", "to", "data")}
-            self.web3.eth.call(again, receipt["blockNumber"])
-        raise Reverted(f"transaction {TxHash('0x' + bytes(tx_hash).hex())} failed and gives no reason")
+    # asking
 
-    def logs(self, contract: Any, event: str, *, argument_filters: dict | None = None, from_block: int = 0) -> list:
-        """Decoded events of one kind since `from_block`."""
-        with _translated(self.rpc_url):
-            return contract.events[event]().get_logs(from_block=from_block, argument_filters=argument_filters or {})
+    def _translated(self):
+        return translated(lambda: self.endpoints.name)
 
+    def _latest(self) -> Block:
+        with self._translated():
+            block = self.web3.eth.get_block("latest")
+        return Block(block["number"], bytes(block["hash"]), block["timestamp"])
 
-@contextmanager
-def _translated(rpc_url: str):
-    """Turns web3's and requests' exceptions into ours."""
-    try:
-        yield
-    except (ContractCustomError, ContractLogicError) as error:
-        raise reverts.from_data(_revert_data(error)) from error
-    except TimeExhausted as error:
-        raise NotMined("the transaction was sent and is not mined yet", hint="watch it, then try again") from error
-    except TransactionNotFound as error:
-        raise NotMined("the transaction is not known to the endpoint yet", hint="try again") from error
-    except _BAD_ADDRESS as error:
-        raise UsageError(f"{rpc_url!r} is not an RPC address", hint="write it like http://127.0.0.1:8545") from error
-    except (requests.exceptions.RequestException, ConnectionError) as error:
-        raise TransientError(f"the chain at {rpc_url} does not answer", hint="is it up?") from error
-    except Web3RPCError as error:
-        raise _rpc_error(error, rpc_url) from error
-    except Web3Exception as error:
-        raise TransientError(f"the chain at {rpc_url} answers oddly: {str(error)[:200]}") from error
+    def _logs(self, addresses: list[str], first: int, last: int) -> list:
+        with self._translated():
+            return self.web3.eth.get_logs({"address": addresses, "fromBlock": first, "toBlock": last})
 
+    def _marks(self, first: int, last: int) -> list[Mark]:
+        entries = self._logs(self._watched, first, last) if self._watched else []
+        return [
+            Mark(
+                block=entry["blockNumber"],
+                block_hash=bytes(entry["blockHash"]),
+                index=entry["logIndex"],
+                address=entry["address"],
+                names=bytes(entry["topics"][1]) if len(entry["topics"]) > 1 else b"",
+            )
+            for entry in entries
+        ]
 
-def _rpc_error(error: Web3RPCError, rpc_url: str) -> Exception:
-    text = str(getattr(error, "message", error)).lower()
-    if "insufficient funds" in text:
-        return FundsError("too little gas for this transaction", hint="swarm wallet fund")
-    data = _revert_data(error)
-    if data:
-        return reverts.from_data(data)
-    if "nonce" in text or "underpriced" in text or "already known" in text:
-        return TransientError(f"the chain refused the transaction: {text[:120]}", hint="another process uses this key?")
-    return TransientError(f"the chain at {rpc_url} refused: {text[:200]}")
+    def _called_at(self, function: Any, options: dict) -> Any:
+        with self._translated():
+            return function.call(options, block_identifier=self._pinned.number)
 
 
-def _revert_data(error: Exception) -> bytes:
-    candidates: list[Any] = [getattr(error, "data", None)]
-    response = getattr(error, "rpc_response", None)
-    if isinstance(response, dict):
-        candidates.append((response.get("error") or {}).get("data"))
-    for data in candidates:
-        if isinstance(data, dict):
-            data = data.get("data")
-        if isinstance(data, str) and data.startswith("0x"):
-            return bytes.fromhex(data[2:])
-        if isinstance(data, bytes):
-            return data
-    return b""
+def _key(function: Any, sender: Address | None) -> Key:
+    """`arguments` are what the caller gave; those of structs are lists, which cannot be a key, so as text."""
+    given = function.arguments or ()
+    arguments = tuple(each if isinstance(each, int | str | bytes) else repr(each) for each in given)
+    return Key(function.address, function.fn_name, arguments, sender)

@@ -7,6 +7,7 @@ escrow's constructor checks that the court names it; the rest is read back.
 
 from __future__ import annotations
 
+import threading
 from typing import Protocol
 
 import rlp
@@ -29,6 +30,10 @@ _FIELDS = {
     "reputation": "Reputation",
     "escrow": "JobEscrow",
 }
+
+
+# anvil gives two calls that arrive together the same nonce.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class Deployer(Protocol):
@@ -56,7 +61,8 @@ class DevnetDeployer:
     def transact(self, call) -> dict:
         """Sends a call from the unlocked account and waits for it."""
         web3 = self._client.web3
-        tx_hash = call.transact({"from": self.address})
+        with _ONE_AT_A_TIME:
+            tx_hash = call.transact({"from": self.address})
         receipt = web3.eth.wait_for_transaction_receipt(tx_hash, timeout=60, poll_latency=0.1)
         if receipt["status"] != 1:
             raise SwarmError(f"the devnet refused transaction 0x{bytes(tx_hash).hex()}")

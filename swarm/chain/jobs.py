@@ -15,6 +15,8 @@ from swarm.protocol import history
 from swarm.protocol.types import Digest, Job, JobId, Terms
 
 _TERMS = "(bytes32,bytes32,uint96,uint96,uint24,uint16,uint16,uint24,uint24,uint24,uint16,uint8,uint8,uint16,address)"
+_SHALLOW_BLOCKS = 64  # how deep a chain may go back before everything is read anew
+_ALONG = 100  # jobs whose state is asked for with one request
 _JOB = "(bytes32,address,uint8,bool,uint16,uint40,uint40,uint96,address,uint96,uint96,uint16,uint32,bytes32,bytes32)"
 
 
@@ -29,17 +31,23 @@ def state_hash(job: Job) -> Digest:
 
 
 class JobBook:
-    """Follows the escrow's events from its deployment on. What it returns has been proved against the chain's state."""
+    """Follows the escrow's events from its deployment on. What it returns has been proved against the chain's state.
+
+    The last blocks are folded anew each time; where a chain goes back further than they reach, everything is.
+    """
 
     def __init__(self, client: ChainClient, contract: Any, first_block: int) -> None:
         self._client, self._contract, self._first_block = client, contract, first_block
-        self._next_block = first_block
         self._jobs: dict[JobId, Job] = {}
+        self._settled: tuple[int, dict[JobId, Job]] = (first_block, {})  # next block, and the jobs before it
         self._reading = threading.Lock()
 
     def job(self, job_id: JobId) -> Job:
-        """The present state. Raises NotFound, and TransientError while events and state of the endpoint disagree."""
+        """The present state. Raises NotFound, and TransientError while an endpoint's answers disagree."""
         stored = self._stored(job_id)
+        if stored == bytes(32) and self._client.is_looking:
+            # Who looks asks for what the count says is there: a node that mines meanwhile mixes two blocks.
+            raise TransientError(f"{self._client.endpoints.name} counts job {job_id} and does not have it yet")
         if stored == bytes(32):
             raise NotFound(f"there is no job {job_id}", hint="swarm job list shows them")
         job = self._jobs.get(job_id)
@@ -52,28 +60,46 @@ class JobBook:
             self._read_events()
             if self._is_proved(job_id, stored):
                 return self._jobs[job_id]
-            # The chain went back, or the endpoint lags behind itself: everything is read anew.
-            self._next_block = self._first_block
-            self._jobs.clear()
+            # The chain went back further, or the endpoint lags behind itself: everything is read anew.
+            self._settled = (self._first_block, {})
             self._read_events()
             if not self._is_proved(job_id, self._stored(job_id)):
-                raise TransientError(f"{self._client.rpc_url} gives events of job {job_id} that are not its state")
+                raise TransientError(
+                    f"{self._client.endpoints.name} gives events of job {job_id} that are not its state"
+                )
             return self._jobs[job_id]
 
     def _read_events(self) -> None:
+        """Folds on from the blocks that a reorganisation hardly reaches; those after them are read again each time."""
         latest = self._client.block_number()
-        for event in self._client.all_logs(self._contract, self._next_block, latest):
-            job_id = event["args"].get("jobId")
-            if event["event"] == "JobPosted":
-                job = history.posted(Digest(bytes(32)), event["args"])
-                self._jobs[job_id] = history.posted(terms_hash(job.terms), event["args"])
-            elif job_id in self._jobs:
-                self._jobs[job_id] = history.apply(self._jobs[job_id], event["event"], event["args"])
-        self._next_block = max(self._next_block, latest + 1)
+        first, jobs = self._settled
+        jobs, deep = dict(jobs), latest - _SHALLOW_BLOCKS
+        is_settled = deep < first
+        for event in self._client.all_logs(self._contract, first, latest):
+            if not is_settled and event["blockNumber"] > deep:
+                self._settled, is_settled = (deep + 1, dict(jobs)), True
+            _fold(jobs, event["event"], event["args"])
+        if not is_settled:
+            self._settled = (deep + 1, dict(jobs))
+        self._jobs = jobs
 
     def _is_proved(self, job_id: JobId, stored: bytes) -> bool:
         job = self._jobs.get(job_id)
         return job is not None and state_hash(job) == stored
 
     def _stored(self, job_id: JobId) -> bytes:
-        return self._client.call(self._contract.functions.stateOf(job_id))
+        """What the chain holds of a job. Whoever asks for one asks for those after it next: they come along."""
+        state_of = self._contract.functions.stateOf
+        following = (JobId(each) for each in range(job_id + 1, job_id + _ALONG))
+        live = [each for each in following if each in self._jobs and not self._jobs[each].status.is_final]
+        self._client.prefetch([state_of(each) for each in (job_id, *live)] if live else [])
+        return self._client.call(state_of(job_id))
+
+
+def _fold(jobs: dict[JobId, Job], event: str, arguments: Any) -> None:
+    job_id = arguments.get("jobId")
+    if event == "JobPosted":
+        job = history.posted(Digest(bytes(32)), arguments)
+        jobs[job_id] = history.posted(terms_hash(job.terms), arguments)
+    elif job_id in jobs:
+        jobs[job_id] = history.apply(jobs[job_id], event, arguments)

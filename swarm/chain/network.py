@@ -15,7 +15,9 @@ from swarm.chain.bench import Bench
 from swarm.chain.client import ChainClient
 from swarm.chain.court import Court
 from swarm.chain.drand import Drand
+from swarm.chain.endpoints import parse_urls
 from swarm.chain.escrow import Escrow
+from swarm.chain.outbox import Fees
 from swarm.chain.reputation import Reputation
 from swarm.chain.token import Token
 from swarm.chain.vault import Vault
@@ -38,7 +40,8 @@ class Network:
     court: Address
     reputation: Address
     escrow: Address
-    rpc_url: str = ""  # may carry a key of one's own, so a deployment's record leaves it out
+    # One endpoint or several. May carry a key of one's own, so a deployment's record leaves it out.
+    rpc_url: str | tuple[str, ...] = ""
     deployment_block: int = 0
     drand_urls: tuple[str, ...] = ()
     drand_chain_hash: str = ""
@@ -48,11 +51,16 @@ class Network:
     parameters: dict = field(default_factory=dict)
 
     @property
+    def rpc_urls(self) -> tuple[str, ...]:
+        """The endpoints in their order of preference."""
+        return parse_urls(self.rpc_url)
+
+    @property
     def is_devnet(self) -> bool:
-        """A chain of one's own: anvil's chain id on this machine."""
-        return self.chain_id == DEVNET_CHAIN_ID and any(
-            self.rpc_url.startswith(f"http://{host}:") for host in ("127.0.0.1", "localhost", "[::1]")
-        )
+        """A chain of one's own: anvil's chain id, and every endpoint on this machine."""
+        own = tuple(f"http://{host}:" for host in ("127.0.0.1", "localhost", "[::1]"))
+        is_local = bool(self.rpc_urls) and all(url.startswith(own) for url in self.rpc_urls)
+        return self.chain_id == DEVNET_CHAIN_ID and is_local
 
     @classmethod
     def load(cls, path: Path) -> Network:
@@ -76,13 +84,13 @@ class Network:
 
 
 class Chain:
-    """One network's contracts, typed. Constructing it asks nothing of the endpoint; `check` does."""
+    """One network's contracts, typed. Constructing it asks nothing of the endpoints; `check` does."""
 
-    def __init__(self, network: Network, *, client: ChainClient | None = None) -> None:
-        if not network.rpc_url:
+    def __init__(self, network: Network, *, client: ChainClient | None = None, fees: Fees | None = None) -> None:
+        if not network.rpc_urls:
             raise UsageError("the network file names no RPC address", hint="give --rpc-url, or SWARM_RPC_URL")
         self.network = network
-        self.client = client or ChainClient(network.rpc_url)
+        self.client = client or ChainClient(network.rpc_urls, chain_id=network.chain_id, fees=fees)
         self.token = Token(self.client, network.token)
         self.vault = Vault(self.client, network.vault)
         self.beacon = Beacon(self.client, network.beacon)
@@ -92,13 +100,15 @@ class Chain:
         self.reputation = Reputation(self.client, network.reputation)
         self.escrow = Escrow(self.client, network.escrow, network.deployment_block)
         self.drand = Drand(network.drand_urls, network.drand_chain_hash)
+        ours = (self.vault, self.beacon, self.bench, self.ballots, self.court, self.reputation, self.escrow)
+        self.client.watch([contract.address for contract in ours])
 
     def check(self) -> Chain:
         """Raises TransientError when the endpoint is down, UsageError when it serves another chain."""
         actual = self.client.check()
         if actual != self.network.chain_id:
             raise UsageError(
-                f"{self.network.rpc_url} serves chain {actual}, this network is {self.network.chain_id}",
+                f"{self.client.endpoints.name} serves chain {actual}, this network is {self.network.chain_id}",
                 hint="check the RPC address",
             )
         return self

@@ -52,8 +52,11 @@ class Context:
     @cached_property
     def chain(self) -> Chain:
         from swarm.chain.network import Chain
+        from swarm.chain.outbox import Fees
+        from swarm.units import parse_gwei
 
-        return Chain(self.network).check()
+        fees = Fees(cap_wei=parse_gwei(self.config.get("max_fee_gwei") or ""))
+        return Chain(self.network, fees=fees).check()
 
     @cached_property
     def store(self) -> Store:
@@ -108,7 +111,7 @@ class Context:
 _OPTIONS = [
     click.option("--home", type=click.Path(), help="Where this role keeps its state.  [SWARM_HOME]"),
     click.option("--network", type=click.Path(), help="Network file.  [SWARM_NETWORK]"),
-    click.option("--rpc-url", help="JSON-RPC endpoint instead of the network file's.  [SWARM_RPC_URL]"),
+    click.option("--rpc-url", help="JSON-RPC endpoints instead of the network file's, with commas.  [SWARM_RPC_URL]"),
     click.option("--account", help="Account name, default main.  [SWARM_ACCOUNT]"),
     click.option("--passphrase-file", type=click.Path(), help="Holds the passphrase.  [SWARM_PASSPHRASE_FILE]"),
     click.option("--json", "mode", flag_value="json", help="Print JSON."),

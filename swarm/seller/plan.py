@@ -158,12 +158,18 @@ def _mine(view: View, status: JobStatus) -> list[Job]:
     return [job for job in view.jobs if job.seller == view.seller and job.status is status]
 
 
+def _was_given_up(view: View, job: Job) -> bool:
+    """A job it gave up reopens: taking it again would cost the penalty again. One that is open though its work goes on
+    lost its acceptance in a reorganisation, and is taken again."""
+    work = view.work.get(job.job_id)
+    return work is not None and work.step is Step.FAILED
+
+
 def _wanted(view: View, job: Job) -> bool:
     policy = view.policy
     return (
         job.job_id not in view.refused
-        # A job it gave up reopens: taking it again would cost the penalty again.
-        and job.job_id not in view.work
+        and not _was_given_up(view, job)
         and job.buyer != view.seller
         and job.price_at(view.now) >= policy.price_floor
         and job.terms.seller in (ZERO_ADDRESS, view.seller)

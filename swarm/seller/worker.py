@@ -69,6 +69,7 @@ class Worker:
         self._cache = InputCache(store, home / "cache")
         self._refused: dict[JobId, float] = {}
         self._final: set[JobId] = set()
+        self._reorganisations = 0
         self._last_rest = ""
         self._run: threading.Thread | None = None
         self._running: JobId | None = None
@@ -99,8 +100,11 @@ class Worker:
             self._run.join()
 
     def observe(self) -> plan.View:
+        with self._chain.client.snapshot() as now:
+            return self._observed(now)
+
+    def _observed(self, now: int) -> plan.View:
         chain = self._chain
-        now = chain.client.now()
         jobs = [self._noted(job) for job in self._live_jobs()]
         seeds = {job.epoch for job in jobs if job.epoch and chain.beacon.seed_of(job.epoch)}
         waiting = [job for job in jobs if job.status is JobStatus.SUBMITTED and job.epoch in seeds]
@@ -127,9 +131,11 @@ class Worker:
         return any(job.status is JobStatus.OPEN and job.terms.min_reputation for job in jobs)
 
     def _live_jobs(self) -> list[Job]:
-        count = self._chain.escrow.job_count()
-        wanted = (JobId(job_id) for job_id in range(1, count + 1))
-        return [self._chain.escrow.job(job_id) for job_id in wanted if job_id not in self._final]
+        escrow, gone = self._chain.escrow, self._chain.client.reorganisations
+        if gone != self._reorganisations:  # what was final may have been taken back
+            self._reorganisations, self._final = gone, set()
+        wanted = (JobId(job_id) for job_id in range(1, escrow.job_count() + 1))
+        return [escrow.job(job_id) for job_id in wanted if job_id not in self._final]
 
     def _noted(self, job: Job) -> Job:
         if not job.status.is_final:
@@ -174,7 +180,8 @@ class Worker:
         except (Reverted, UsageError, IntegrityError, JobFailed) as error:
             self._refuse(job, error)
             return
-        self._write(Work(job.job_id, Step.ACCEPTED))
+        if self._journal.get(KIND, str(job.job_id)) is None:  # else a reorganisation took back the first acceptance
+            self._write(Work(job.job_id, Step.ACCEPTED))
         log.info("job_accepted", job_id=job.job_id, price=job.price_at(self._chain.client.now()), collateral=collateral)
 
     def _refuse(self, job: Job, error: SwarmError) -> None:
@@ -275,7 +282,8 @@ class Worker:
         try:
             self._chain.escrow.submit(self._account, job, result, root)
         except Reverted as error:
-            self._write(replace(work, step=Step.FAILED, reason=str(error)))
+            if not reverts.is_refusal(error, "StaleJob", "WrongStatus"):  # else the job has moved: the next look tells
+                self._write(replace(work, step=Step.FAILED, reason=str(error)))
             raise TransientError(f"job {job.job_id} could not be submitted: {error}") from error
         log.info("result_submitted", job_id=job.job_id, cid=result)
 

@@ -32,7 +32,8 @@ ACCEPTED = {"jobId": 1, "seller": SELLER, "price": 70, "collateral": 25, "auditB
 class Endpoint:
     """Answers stateOf, the block number and events as a node would; counts the queries for events."""
 
-    rpc_url = "http://127.0.0.1:1"
+    endpoints = SimpleNamespace(name="http://127.0.0.1:1")
+    is_looking = False
 
     def __init__(self) -> None:
         self.blocks: list[list[tuple[str, dict]]] = []
@@ -42,14 +43,17 @@ class Endpoint:
     def call(self, function) -> bytes:
         return self.states.get(function, bytes(32))
 
+    def prefetch(self, functions) -> None:
+        """Outside a snapshot nothing is fetched ahead."""
+
     def block_number(self) -> int:
         return len(self.blocks) - 1
 
     def all_logs(self, contract, first, last):
         self.queries += 1
-        for block in self.blocks[first : last + 1]:
+        for number, block in enumerate(self.blocks[first : last + 1], first):
             for name, arguments in block:
-                yield {"event": name, "args": arguments}
+                yield {"event": name, "args": arguments, "blockNumber": number}
 
 
 @pytest.fixture
@@ -77,6 +81,12 @@ def happens(endpoint, *events: tuple[str, dict], prove: bool = True) -> None:
 
 def test_refuses_a_job_that_was_never_posted(book):
     with pytest.raises(NotFound):
+        book.job(JobId(1))
+
+
+def test_a_job_that_is_counted_and_not_there_is_waited_for(endpoint, book):
+    endpoint.is_looking = True
+    with pytest.raises(TransientError, match="does not have it yet"):
         book.job(JobId(1))
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A chain and a replayer that only remember what they were asked."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from types import SimpleNamespace
@@ -76,7 +77,7 @@ class World:
         deeds = {name: self.does(Court, name) for name in verdicts}
         votes = {name: self.does(Ballots, name) for name in ("draw_committee", "seal", "reveal", "reveal_word")}
         return SimpleNamespace(
-            client=SimpleNamespace(now=lambda: NOW),
+            client=SimpleNamespace(now=lambda: NOW, snapshot=lambda: nullcontext(NOW), reorganisations=0),
             bench=SimpleNamespace(
                 slots=lambda after: list(self.slots[after:]),
                 slot=lambda slot_id: self.slots[slot_id - 1],
