@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a parameter is drawn from, under W&B's names.
 
-    {value: x}                                         always x
-    {values: [a, b, …]}                                one of them (distribution: categorical)
-    {min: a, max: b}                                   whole numbers where both are (int_uniform), else uniform
-    {distribution: log_uniform_values, min, max}       uniform in the logarithm of the value
-    {distribution: q_uniform, min, max, q}             multiples of q from min on; also q_log_uniform_values
+{value: x}                                         always x
+{values: [a, b, …]}                                one of them (distribution: categorical)
+{min: a, max: b}                                   whole numbers where both are (int_uniform), else uniform
+{distribution: log_uniform_values, min, max}       uniform in the logarithm of the value
+{distribution: q_uniform, min, max, q}             multiples of q from min on; also q_log_uniform_values
 """
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -109,6 +110,7 @@ def distribution_of(name: str, content: Any) -> Distribution:
     if not isinstance(content, dict):
         raise SpecError(f"{place}: expected value, values, or min and max")
     content = dict(content)
+    _refuse_unknown(content, place)
     kind = content.get("distribution")
     if kind in _ELSEWHERE:
         raise SpecError(f"{place}.distribution: found {kind!r}, did you mean {_ELSEWHERE[kind]}?")
@@ -123,6 +125,15 @@ def distribution_of(name: str, content: Any) -> Distribution:
         return model.model_validate(content)  # type: ignore[return-value]
     except ValidationError as error:
         raise SpecError(f"{place}.{first_refusal(error, model)}") from error
+
+
+def _refuse_unknown(content: dict, place: str) -> None:
+    known = ("distribution", "value", "values", "min", "max", "q")
+    for key in content:
+        if key not in known:
+            close = difflib.get_close_matches(str(key), known, n=1)
+            meant = f", did you mean {close[0]}?" if close else f", expected one of: {', '.join(known)}"
+            raise SpecError(f"{place}.{str(key)[:40]}: unknown key{meant}")
 
 
 def _implied(content: dict) -> str:
