@@ -156,7 +156,8 @@ def export(context: Context, sweep: str, csv_file: Path | None, json_file: Path 
     if not csv_file and not json_file:
         click.echo(to_csv(table), nl=False)
     else:
-        context.screen.note(f"wrote {len(table)} run(s)")
+        files = [str(path) for path in (csv_file, json_file) if path]
+        context.screen.facts({"runs": len(table), "files": " ".join(files)}, essence="runs")
 
 
 @command.command(epilog=example("swarm sweep report s-81c2d4 -o report.html"))

@@ -23,6 +23,8 @@ from swarm.workloads.workload import Assessment, Fact, Pins, Resolved, Zone
 
 
 class TrialsWorkload:
+    is_foreign = False
+
     def program(self, spec: TrialsSpec) -> tuple[str, ...]:
         return ("python", "-m", "swarm.jobs.trials")
 
