@@ -168,13 +168,13 @@ class Ledger:
         return sum(posting.cost for posting in self.postings)
 
     def failures_in_a_row(self) -> int:
-        """Tasks that failed since the last one that succeeded, in the order they were posted."""
+        """Failures since the last success, in the order of posting: a trial that failed, or a job, whatever its size."""
         row = 0
         for posting in self.postings:
             if posting.is_live:
                 continue
             if posting.fate is Fate.FAILED:
-                row += len(posting.tasks)
+                row += 1
                 continue
             for found in posting.found:
                 row = row + 1 if found.metrics and found.metrics.failure else 0
