@@ -66,7 +66,8 @@ def test_lists_and_shows(finished):
     (entry,) = json.loads(call("list", "--json"))
     assert entry["sweep"] == sweep and entry["state"] == "finish: 9 run(s)" and entry["runs_begun"] == "9 of 9"
     shown = json.loads(call("show", sweep, "--json"))
-    assert "each trial is a segment" in shown["trials_as"] and shown["jobs"].count("settled") == len(shown["jobs"].split())
+    assert "each trial is a segment" in shown["trials_as"]
+    assert shown["jobs"].count("settled") == len(shown["jobs"].split())
     assert float(shown["spent_tok"]) < float(shown["max_total_tok"])
 
 
