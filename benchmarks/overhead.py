@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from swarm.clock import wait_for
@@ -66,7 +66,8 @@ def compare_lora(folder: Path, options: argparse.Namespace) -> dict:
     show({f"bare script: {name}": bare[name] for name in ("load", "steps", "save")} | {"bare script": total})
     show(parts)
     ratio = (parts["market"] - LORA_FIXED_SECONDS) / total
-    print(f"cpu seconds: bare {bare['cpu']:.1f}, job {parts['job cpu']:.1f}")
+    cpu = parts["cpu of the job"] + parts["cpu of chain, worker, buyer"]
+    print(f"{'bare script: cpu':<44} {bare['cpu']:8.1f} s\n\ncpu ratio {cpu / bare['cpu']:.3f}")
     return verdict("(market - 10 s) / bare", ratio, LORA_GOAL) | {"bare": bare, "market": parts}
 
 
@@ -117,6 +118,8 @@ def compare_trials(folder: Path, options: argparse.Namespace) -> dict:
     print(f"\n{options.trials} trials of 12 steps, {CORES} cores, {place.sandbox}, load before {LOAD_BEFORE:.1f}\n")
     show({"Ray Tune: its start": ray["start"], f"Ray Tune: {ray['trials']} trials, all of it": ray["seconds"]})
     show(parts)
+    cpu = parts["cpu of the job"] + parts["cpu of chain, worker, buyer"]
+    print(f"{'Ray Tune: cpu':<44} {ray['cpu']:8.1f} s\n\ncpu ratio {cpu / ray['cpu']:.3f}")
     figures = {"ray": ray, "market": parts}
     return verdict("market / Ray Tune", parts["market"] / ray["seconds"], TRIALS_GOAL) | figures
 
@@ -190,6 +193,7 @@ def through_the_market(place: Market, folder: Path, spec: dict) -> dict[str, flo
     """Posts a spec and waits for its submission; seconds of each part, from the buyer's command to the result's."""
     path = folder / "spec.json"
     path.write_text(json.dumps(spec))
+    before, buyer_before = cpu_of([process.pid for process in place.processes]), os.times().children_user
     began = time.time()
     place.facts("bob", "swarm", "job", "post", str(path), "--engine", place.engine, "--yes")
     posted = time.time()
@@ -202,6 +206,7 @@ def through_the_market(place: Market, folder: Path, spec: dict) -> dict[str, flo
     finished = [each["ts"] for each in place.events("sally", "progress") if each["phase"] == "finished"][-1]
     # The worker may take it before the buyer's command has come back.
     posted = min(posted, at["job_accepted"])
+    others = cpu_of([process.pid for process in place.processes]) - before + os.times().children_user - buyer_before
     return {
         "market: buyer checks, pins, posts": posted - began,
         "market: noticed, inputs, accepted": at["job_accepted"] - posted,
@@ -211,8 +216,26 @@ def through_the_market(place: Market, folder: Path, spec: dict) -> dict[str, flo
         "market: commitments, publishing": at["result_published"] - at["job_executed"],
         "market: submission mined": at["result_submitted"] - at["result_published"],
         "market": at["result_submitted"] - began,
-        "job cpu": place.events("sally", "job_executed")[0]["cpu_seconds"],
+        "cpu of the job": place.events("sally", "job_executed")[0]["cpu_seconds"],
+        # Where the job is a process of the worker's it is counted there too, once it has ended.
+        "cpu of chain, worker, buyer": max(0.0, others - _inside(place)),
     }
+
+
+def _inside(place: Market) -> float:
+    return place.events("sally", "job_executed")[0]["cpu_seconds"] if place.sandbox == "process" else 0.0
+
+
+def cpu_of(pids: list[int]) -> float:
+    """CPU seconds of processes and everything below them, those that have ended included."""
+    import psutil
+
+    total = 0.0
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            root = psutil.Process(pid)
+            total += sum(sum(each.cpu_times()[:4]) for each in (root, *root.children(recursive=True)))
+    return total
 
 
 def _ended(place: Market) -> bool:

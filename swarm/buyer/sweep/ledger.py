@@ -168,7 +168,7 @@ class Ledger:
         return sum(posting.cost for posting in self.postings)
 
     def failures_in_a_row(self) -> int:
-        """Failures since the last success, in the order of posting: a trial that failed, or a job, whatever its size."""
+        """Failures since the last success, in the order of posting: trials that failed, and jobs of whatever size."""
         row = 0
         for posting in self.postings:
             if posting.is_live:
