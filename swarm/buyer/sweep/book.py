@@ -74,7 +74,6 @@ class SweepBook:
         budget["max_per_run"] = str(budget["max_per_run"] or self.header.sweep.per_run.normalize())
         budget["max_total"] = str(Decimal(budget["max_total"]) + tokens)
         self._journal.put(_SWEEP, "main", content)
-        self._journal.delete(_END, "main")
 
     def runs(self) -> list[Run]:
         return [Run(int(key), row["id"], row["parameters"], row["max_steps"]) for key, row in self._journal.items(_RUN)]
@@ -94,10 +93,11 @@ class SweepBook:
         header = self.header
         sweep = header.sweep
         policy = None if header.evaluate_apart else sweep.early_terminate
-        return Ledger(self.runs(), self.postings(), policy, header.evaluate_apart, sweep.max_attempts)
+        forgiven = (self._journal.get(_SWEEP, "forgiven") or {"postings": 0})["postings"]
+        return Ledger(self.runs(), self.postings(), policy, header.evaluate_apart, sweep.max_attempts, forgiven)
 
     def known(self, ledger: Ledger) -> list[Known]:
-        """The runs as a sampler is told of them: by the best loss each has come to."""
+        """The runs as a sampler is told of them: by the loss at the farthest rung of each."""
         raws = {row["id"]: row["raw"] for _, row in self._journal.items(_RUN)}
         name = self.header.sweep.metric.name
         found = []
@@ -118,7 +118,9 @@ class SweepBook:
         self._journal.put(_END, "main", {"kind": kind, "reason": reason})
 
     def reopen(self) -> None:
-        """A resumed sweep goes on where it may."""
+        """A resumed sweep goes on: what failed before it stopped is no longer counted."""
+        if self.end is not None:
+            self._journal.put(_SWEEP, "forgiven", {"postings": len(self.postings())})
         self._journal.delete(_END, "main")
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from swarm.protocol.types import Job, JobId, JobStatus
 from swarm.storage.port import Store
 
 log = Log("swarm.sweep")
+_SELLER_SETTLES_SECONDS = 120
 _BLOCKS = ("latest", "pending")
 _FAILED = {JobStatus.REFUNDED: "refunded", JobStatus.SLASHED: "the result was false", JobStatus.VOID: "void"}
 
@@ -92,6 +93,7 @@ class Controller:
         if job.status in (JobStatus.OPEN, JobStatus.RUNNING):
             self._refund_late(job)
             return replace(posting, seller=job.seller)
+        self._settle_over(job)
         if not posting.found:
             posting = self._claimed(posting, job)
         if job.status is JobStatus.SETTLED and posting.found:
@@ -118,6 +120,16 @@ class Controller:
             self._chain.escrow.refund(self._account, job)
         except Reverted as error:
             log.info("refund_refused", job_id=job.job_id, reason=str(error))
+
+    def _settle_over(self, job: Job) -> None:
+        """Sellers settle their jobs; one that has gone would keep the sweep waiting. Never before the audit window is
+        over, which a buyer could: that would forgo the audit."""
+        if job.status is not JobStatus.SUBMITTED or self._chain.client.now() <= job.deadline + _SELLER_SETTLES_SECONDS:
+            return
+        try:
+            self._chain.escrow.settle(self._account, job)
+        except Reverted as error:
+            log.info("settlement_refused", job_id=job.job_id, reason=str(error))
 
     # acting
 

@@ -29,6 +29,8 @@ from swarm.workloads.fields import Spec
 from swarm.workloads.sweep.spec import TrialsSpec
 from swarm.workloads.sweep.trial import merged
 
+MAX_RUN_SECONDS = 72 * 3600  # what a worker takes by default
+
 
 def draft(
     header: Header, limits: Limits, ledger: Ledger, tasks: Sequence[Task], number: int, store: Store, cache: Path
@@ -112,7 +114,10 @@ def _trials(header: Header, tasks: Sequence[Task], runs: dict[str, Run]) -> dict
         for task in tasks
     ]
     own = {"type": "trials", "training": training, "validation": header.validation, "trials": entries}
-    return _common(header) | own
+    template = header.sweep.template
+    # One trial after the other must fit, whatever a single training was given.
+    seconds = min(MAX_RUN_SECONDS, max(template.run_seconds, len(tasks) * template.segment_seconds))
+    return _common(header) | own | {"run_seconds": seconds}
 
 
 def _lora(header: Header, run: Run) -> dict:

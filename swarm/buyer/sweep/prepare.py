@@ -29,6 +29,7 @@ from swarm.workloads.tensors import read_model_headers
 
 # What one core of a desktop gives: 36 measured for SmolLM2-135M, one thread, AVX2; half of it to be on the safe side.
 FLOPS_A_SECOND = 18e9
+_TOKENS = ("micro_batch_size", "gradient_accumulation_steps", "sequence_len")  # a step
 FLOPS_A_TOKEN = 6  # a parameter: two forwards, four backwards
 
 
@@ -89,18 +90,24 @@ def begin(
 
 def size_of(sweep: Sweep, model: dict) -> Size:
     """Whether a trial fits a segment: a judge must repeat it within `segment_seconds`."""
-    training, limit = sweep.template.training, sweep.template.segment_seconds
+    limit = sweep.template.segment_seconds
     parameters = sum(math.prod(info.shape) for info in model.values())
-    tokens = training.micro_batch_size * training.gradient_accumulation_steps * training.sequence_len
-    ends = rungs_of(sweep.early_terminate, training.max_steps, 0)
+    tokens = math.prod(_largest(sweep, name) for name in _TOKENS)
+    ends = rungs_of(sweep.early_terminate, _largest(sweep, "max_steps"), 0)
     longest = max(last - first for first, last in zip([0, *ends], ends, strict=False))
-    seconds = FLOPS_A_TOKEN * parameters * tokens * longest / FLOPS_A_SECOND / training.threads
+    seconds = FLOPS_A_TOKEN * parameters * tokens * longest / FLOPS_A_SECOND / sweep.template.training.threads
     words = f"about {seconds:,.0f} s a piece of {longest} steps, segment_seconds is {limit}"
     if sweep.trial_as != "auto":
         return Size(sweep.trial_as == "job", seconds, f"trial_as: {sweep.trial_as} ({words})")
     if seconds <= limit:
         return Size(False, seconds, f"each trial is a segment: {words}")
     return Size(True, seconds, f"each trial is a job of its own: {words}; early_terminate cannot stop it inside")
+
+
+def _largest(sweep: Sweep, name: str) -> int:
+    """The largest value a whole-numbered hyperparameter takes in any trial."""
+    found = [getattr(sweep.template.training, name), *(group[name] for group in sweep.bundles if name in group)]
+    return max([*found, *(sweep.space[name].ends() if name in sweep.space else ())])
 
 
 def require_affordable(sweep: Sweep, size: Size, fee_min: int) -> None:

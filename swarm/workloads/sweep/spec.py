@@ -47,6 +47,7 @@ class TrialsSpec(Spec):
     training: Training
     trials: Annotated[tuple[Trial, ...], Field(min_length=1, max_length=MAX_SEGMENTS)]
     verification: Literal[Verification.EXACT] = Verification.EXACT
+    hardware_class: Literal["cpu-fp32"] = "cpu-fp32"
 
     @property
     def segments(self) -> int:

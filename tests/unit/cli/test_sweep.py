@@ -113,4 +113,5 @@ def test_a_raised_budget_keeps_what_a_run_may_cost(finished):
     book.add_budget(Decimal(10))
     after = book.header.sweep
     assert after.budget.max_total == before.budget.max_total + 10 and after.per_run == before.per_run
+    book.reopen()
     assert book.end is None

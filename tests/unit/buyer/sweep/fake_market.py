@@ -94,7 +94,9 @@ class FakeMarket:
         changes = {"result_cid": published.result_cid, "segment_root": published.segment_root, "seller": SELLER}
         self.jobs[job.job_id - 1] = replace(job, status=JobStatus.SUBMITTED, price=job.terms.max_price, **changes)
 
-    def settle(self, job: Job) -> None:
+    def settle(self, job_or_account, job: Job | None = None) -> None:
+        """By its seller, or by an account, as the wrapper takes it."""
+        job = job or job_or_account
         self._set(job, JobStatus.SETTLED)
         self._return("JobSettled", job, job.held - job.price)
 

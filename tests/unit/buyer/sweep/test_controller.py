@@ -157,6 +157,32 @@ def test_a_job_nobody_takes_is_refunded_and_its_trials_posted_again(tmp_path):
     assert len(place.market.jobs) == 2 and {row["state"] for row in rows(controller.view())} == {"done"}
 
 
+def test_settles_for_a_seller_that_has_gone_but_never_within_the_audit_window(tmp_path):
+    place = Place(tmp_path, canary=0, run_cap=3)
+    controller = place.controller(place.book())
+    for _ in range(3):
+        controller.tick()
+    place.market.work(place.market.jobs[0])
+    controller.tick()
+    assert place.market.jobs[0].status is JobStatus.SUBMITTED
+    place.market.time += 1000
+    for _ in range(2):
+        action = controller.tick()
+    assert place.market.jobs[0].status is JobStatus.SETTLED and isinstance(action, plan.Finish)
+
+
+def test_a_resumed_sweep_forgets_the_failures_that_stopped_it(tmp_path):
+    place = Place(tmp_path, canary=0, run_cap=1, max_attempts=9, abort_if={"consecutive_failures": 1})
+    book = place.book()
+    controller = place.controller(book)
+    for _ in range(3):
+        controller.tick()
+    place.market.time += 1000
+    assert isinstance(controller.tick(), plan.Stop | plan.Rest) and isinstance(controller.tick(), plan.Stop)
+    book.reopen()
+    assert isinstance(place.play(place.controller(book)), plan.Finish)
+
+
 def test_a_false_result_is_forgotten_with_what_was_built_on_it(tmp_path):
     place = Place(tmp_path, canary=0, early_terminate=ASHA, parallel=9, per_job=9)
     book = place.book()

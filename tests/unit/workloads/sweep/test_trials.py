@@ -112,6 +112,22 @@ def test_metrics_are_read_as_they_were_written():
     assert FOUND.value("eval_loss") == 1.25 and FOUND.value("accuracy") is None
 
 
+def test_delivers_results_and_the_states_of_trials_that_have_one(tmp_path):
+    import json
+
+    spec = parse_spec(written(trial({"lora_r": 4}), trial({"lora_r": 2})))
+    outputs = [tmp_path / "0", tmp_path / "1"]
+    failed = Metrics(spec.trials[1].id, 1, None, 0, None, "the loss is nan at step 1")
+    found = (Metrics(spec.trials[0].id, 27, 1.5, 9, 1.5), failed)
+    for output, metrics in zip(outputs, found, strict=True):
+        output.mkdir()
+        (output / METRICS_FILE).write_bytes(metrics.to_bytes())
+    workload_of(spec).deliver(spec, outputs, tmp_path / "out", base_model=None)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted([spec.trials[0].id, "results.json"])
+    rows = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert [(row["eval_loss"], row["parameters"]) for row in rows] == [(1.5, {"lora_r": 4}), (None, {"lora_r": 2})]
+
+
 def test_assess_never_raises_for_what_a_seller_wrote(tmp_path):
     spec = parse_spec(written(trial({"lora_r": 4})))
     for name, content in (("theirs", b"rubbish"), ("ours", FOUND.to_bytes())):
