@@ -12,10 +12,12 @@ neighbours, so its bytes are the same however many run at once, and a judge repe
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -203,30 +205,20 @@ def _failed(trial: dict, records: list[StepRecord], message: str) -> Trained:
     return Trained(Metrics(trial["id"], steps, None, 0, None, message[:MAX_FAILURE]), trace, None)
 
 
-class _start_state:
+@contextlib.contextmanager
+def _start_state(training: dict, trial: dict, stage: Stage, inputs: Path) -> Iterator[Path]:
     """The folder a trial starts from: what an earlier job left, or a first state made here and removed again.
 
     The first state is made of sha256 and exact arithmetic (swarm.workloads.lora.initial), so it needs no CID.
     """
-
-    def __init__(self, training: dict, trial: dict, stage: Stage, inputs: Path) -> None:
-        self._training, self._trial, self._stage, self._inputs = training, trial, stage, inputs
-
-    def __enter__(self) -> Path:
-        if self._trial["start"]:
-            return self._inputs / f"start-{self._trial['id']}"
-        import tempfile
-
-        # Below the outputs: the sandbox's /tmp is small.
-        self._folder = tempfile.TemporaryDirectory(dir=OUTPUTS if OUTPUTS.is_dir() else None, prefix="initial-")
-        target = Path(self._folder.name) / "state"
-        like_a_spec = SimpleNamespace(training=SimpleNamespace(**self._training))
-        write_initial_state(like_a_spec, self._stage.model_folder, target)
-        return target
-
-    def __exit__(self, *_: object) -> None:
-        if not self._trial["start"]:
-            self._folder.cleanup()
+    if trial["start"]:
+        yield inputs / f"start-{trial['id']}"
+        return
+    # Below the outputs: the sandbox's /tmp is small.
+    with tempfile.TemporaryDirectory(dir=OUTPUTS if OUTPUTS.is_dir() else None, prefix="initial-") as folder:
+        like_a_spec = SimpleNamespace(training=SimpleNamespace(**training))
+        write_initial_state(like_a_spec, stage.model_folder, Path(folder) / "state")
+        yield Path(folder) / "state"
 
 
 def _telling(trial: dict, segment: int) -> Callable[[StepRecord, float], None]:
