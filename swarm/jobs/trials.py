@@ -67,7 +67,7 @@ class TrialTrainer(Trainer):
         from swarm.jobs.model import attach_lora, make_deterministic
         from swarm.jobs.numeric import Numeric
 
-        self.training, self.is_exact, self.has_split = training, True, False
+        self.training, self.is_exact, self.has_split, self.has_checkpoints = training, True, False, False
         self.numeric, self.device = Numeric(), "cpu"
         self.batch_size = training["micro_batch_size"] * training["gradient_accumulation_steps"]
         self.micro_batch_size = training["micro_batch_size"]

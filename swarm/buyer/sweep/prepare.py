@@ -22,7 +22,7 @@ from swarm.storage.port import Store
 from swarm.units import DECIMALS, format_amount
 from swarm.workloads.dataset import check_dataset
 from swarm.workloads.fields import IPFS, Need
-from swarm.workloads.lora.spec import LoraSpec
+from swarm.workloads.lora.spec import Dataset, LoraSpec
 from swarm.workloads.sweep.rungs import rungs_of
 from swarm.workloads.sweep.search import Sweep
 from swarm.workloads.tensors import read_model_headers
@@ -70,7 +70,8 @@ def begin(
         shutil.rmtree(scratch, ignore_errors=True)
     size = size_of(sweep, read_model_headers(_folder(resolved.base_model, inputs)))
     # What resolving fixed holds for every trial; the first state is each trial's own.
-    kept = sweep.template.model_copy(update={"training": resolved.training})
+    settled = {"training": resolved.training, "run_seconds": resolved.run_seconds}
+    kept = sweep.template.model_copy(update=settled)
     fixed = sweep.model_copy(update={"template": kept})
     require_affordable(fixed, size, fee_min)
     return Header(
@@ -127,6 +128,10 @@ def require_affordable(sweep: Sweep, size: Size, fee_min: int) -> None:
 
 
 def _require_exact(template: LoraSpec) -> None:
+    dataset = template.datasets[0]
+    plain = Dataset(path=dataset.path, field_messages=dataset.field_messages)
+    if dataset.model_dump() != plain.model_dump():
+        raise SpecError("template.datasets: expected chat data with default roles, which is all that trials read")
     if template.hardware_class != "cpu-fp32" or template.training.precision != "fp32":
         raise SpecError("template: expected hardware_class cpu-fp32 and precision fp32, to compare small differences")
 

@@ -22,11 +22,19 @@ from swarm.workloads.fields import MAX_SEGMENTS, Identifier, Integer, Number, St
 from swarm.workloads.lora.spec import LoraSpec, Training
 from swarm.workloads.refusal import first_refusal
 from swarm.workloads.spec import parse_spec, read_mapping
-from swarm.workloads.sweep.distributions import Distribution, Values, distribution_of
+from swarm.workloads.sweep.distributions import Distribution, distribution_of
 from swarm.workloads.sweep.rungs import EarlyTerminate
 from swarm.workloads.sweep.trial import FIXED, PREFIX, merged
 
 MAX_RUNS = 100_000
+_ELSEWHERE = {
+    "lr": "learning_rate",
+    "rank": "lora_r",
+    "alpha": "lora_alpha",
+    "batch_size": "micro_batch_size",
+    "num_epochs": "max_steps",
+    "warmup_ratio": "warmup_steps",
+}
 Tokens = Annotated[Decimal, BeforeValidator(no_boolean), Field(gt=0, le=10**12, decimal_places=18)]
 Count = Annotated[Integer, Field(ge=1, le=MAX_RUNS)]
 
@@ -145,7 +153,8 @@ def unknown_key(name: str) -> str | None:
     """Why a dotted key cannot be searched over, with a suggestion; None when it can."""
     import difflib
 
-    known = [PREFIX + field for field in Training.model_fields if field not in FIXED]
+    # What a person may write in another way (exclude) is settled before trials are made.
+    known = [PREFIX + key for key, field in Training.model_fields.items() if key not in FIXED and not field.exclude]
     if name in known:
         return None
     bare = name.removeprefix(PREFIX)
@@ -154,8 +163,7 @@ def unknown_key(name: str) -> str | None:
     if PREFIX + bare in known:
         return f"unknown key, did you mean {PREFIX + bare}?"
     close = difflib.get_close_matches(bare, [field.removeprefix(PREFIX) for field in known], n=1)
-    other = {"lr": "learning_rate", "rank": "lora_r", "alpha": "lora_alpha", "batch_size": "micro_batch_size"}.get(bare)
-    if found := other or (close[0] if close else None):
+    if found := _ELSEWHERE.get(bare) or (close[0] if close else None):
         return f"unknown key, did you mean {PREFIX + found}?"
     return "unknown key, expected a key of the template's training, such as training.learning_rate"
 
@@ -215,6 +223,3 @@ def _parameters(found: Any) -> dict[str, Distribution]:
     if not isinstance(found, Mapping):
         raise SpecError("parameters: expected keys with a distribution each")
     return {str(name): distribution_of(str(name), content) for name, content in found.items()}
-
-
-__all__ = ["Sweep", "Values", "load_sweep", "parse_sweep", "unknown_key"]

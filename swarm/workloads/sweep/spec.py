@@ -80,7 +80,7 @@ class TrialsSpec(Spec):
             raise ValueError("a parameter is not in its canonical form")
         if trial.id != trial_id(trial.training, training.seed):
             raise ValueError(f"id {trial.id} does not follow from the parameters")
-        if not trial.first_step <= trial.last_step <= training.max_steps:
+        if not training.max_steps or not trial.first_step <= trial.last_step <= training.max_steps:
             raise ValueError(f"steps {trial.first_step} to {trial.last_step}, expected within {training.max_steps}")
         if bool(trial.start) != bool(trial.first_step):
             raise ValueError("expected a start state exactly where the first step is not 0")

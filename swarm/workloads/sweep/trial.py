@@ -33,9 +33,10 @@ def merged(template: Training, parameters: Mapping[str, Any]) -> Training:
     """The template's training with a trial's parameters. Raises ValueError saying which one does not fit, and why."""
     if wrong := sorted(FIXED & parameters.keys()):
         raise ValueError(f"{wrong[0]} cannot differ between trials")
-    content = template.model_dump() | dict(parameters)
+    # What was said, not what follows from defaults: a template may leave a number to another way of saying it.
+    content = {name: getattr(template, name) for name in template.model_fields_set} | dict(parameters)
     # A trial is one segment, whatever its length.
-    content["steps_per_segment"] = content["max_steps"]
+    content["steps_per_segment"] = content.get("max_steps")
     try:
         return Training.model_validate(content)
     except ValidationError as error:

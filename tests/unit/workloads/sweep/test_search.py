@@ -25,6 +25,7 @@ def refusal(written: dict, tmp_path, **changes) -> str:
         ({"training.learning_rat": {"value": 1}}, "did you mean training.learning_rate?"),
         ({"learning_rate": {"value": 1e-4}}, "did you mean training.learning_rate?"),
         ({"training.lr": {"value": 1e-4}}, "did you mean training.learning_rate?"),
+        ({"training.num_epochs": {"value": 2}}, "did you mean training.max_steps?"),
         ({"training.threads": {"values": [1, 2]}}, "cannot differ between trials"),
         ({"base_model": {"values": ["a", "b"]}}, "unknown key, expected a key of the template's training"),
         ({"training.lora_r": {"valuess": [1]}}, "unknown key"),
