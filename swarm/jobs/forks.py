@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -25,6 +26,9 @@ def cores() -> int:
 def run_forked(numbers: Iterable[int], *, at_once: int, work: Callable[[int], None]) -> None:
     """Calls `work(number)` in a process each. Ends the others and raises when one fails: by rule as its own error
     does, SwarmError when it crashed or was killed."""
+    # What is here stays here: the collector would touch, and so copy, every page in each process.
+    gc.collect()
+    gc.freeze()
     running: dict[int, int] = {}
     try:
         for number in numbers:
