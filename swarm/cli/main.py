@@ -20,6 +20,7 @@ NOUNS = {
     "lora": ("swarm.cli.lora", "Fine-tune a model without writing a spec."),
     "run-image": ("swarm.cli.run_image", "Run any container by digest without writing a spec."),
     "stake": ("swarm.cli.stake", "Money that vouches for you: deposit, show, unbond, withdraw."),
+    "sweep": ("swarm.cli.sweep", "Search hyperparameters: run, resume, top, show, best, export, report."),
     "verify": ("swarm.cli.verify", "Re-execute a segment of any job and see both sides."),
     "wallet": ("swarm.cli.wallet", "Accounts: create, fund, show."),
     "workload": ("swarm.cli.workload", "Job types and how closely they can be checked: list, schema, certify."),

@@ -6,9 +6,14 @@ from __future__ import annotations
 from swarm.workloads.container.workload import ContainerWorkload
 from swarm.workloads.fields import Spec
 from swarm.workloads.lora.workload import LoraWorkload
+from swarm.workloads.sweep.workload import TrialsWorkload
 from swarm.workloads.workload import Workload
 
-WORKLOADS: dict[str, Workload] = {"container": ContainerWorkload(), "lora": LoraWorkload()}
+WORKLOADS: dict[str, Workload] = {
+    "container": ContainerWorkload(),
+    "lora": LoraWorkload(),
+    "trials": TrialsWorkload(),
+}
 
 
 def workload_of(spec: Spec) -> Workload:

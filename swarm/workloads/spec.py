@@ -24,16 +24,22 @@ from swarm.workloads.fields import Spec
 from swarm.workloads.lora.spec import LoraSpec
 from swarm.workloads.overrides import Overrides
 from swarm.workloads.refusal import first_refusal
+from swarm.workloads.sweep.spec import TrialsSpec
 
 MAX_SPEC_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_INDENT = 128
 
-SPECS: dict[str, type[Spec]] = {"container": ContainerSpec, "lora": LoraSpec}
+SPECS: dict[str, type[Spec]] = {"container": ContainerSpec, "lora": LoraSpec, "trials": TrialsSpec}
 
 
 def load_spec(path: Path, overrides: Overrides | None = None) -> Spec:
     """Reads a YAML 1.2 file of at most 1 MiB and changes it as asked. Raises NotFound or SpecError."""
+    return parse_spec((overrides or Overrides()).apply(read_mapping(path)))
+
+
+def read_mapping(path: Path) -> Any:
+    """What a YAML 1.2 file of at most 1 MiB says, unchecked. Raises NotFound or SpecError."""
     # Pure Python on purpose: the C loader reads YAML 1.1, where 2e-4 is a string and NO is false.
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
@@ -41,14 +47,13 @@ def load_spec(path: Path, overrides: Overrides | None = None) -> Spec:
     try:
         text = _bounded(path).decode("utf-8")
         _refuse_deep(text)
-        mapping = YAML(typ="safe", pure=True).load(text)
+        return YAML(typ="safe", pure=True).load(text)
     except UnicodeDecodeError as error:
         raise SpecError(f"{path.name}: not UTF-8 at byte {error.start + 1}") from error
     except YAMLError as error:
         raise SpecError(f"{path.name}: {_yaml_refusal(error)}") from error
     except (RecursionError, ValueError) as error:
         raise SpecError(f"{path.name}: not YAML, or too deeply nested") from error
-    return parse_spec((overrides or Overrides()).apply(mapping))
 
 
 def parse_spec(mapping: Any) -> Spec:
