@@ -35,7 +35,7 @@ def first_refusal(error: ValidationError, model: type[BaseModel]) -> str:
         return f"{place}: missing, expected a value"
     expected = _expected(problem)
     if problem["type"] == "value_error" and isinstance(problem["input"], dict):
-        return f"{place}.{expected}"
+        return f"{place}.{expected}".lstrip(".")
     return f"{place}: found {_shown(problem['input'])}, expected {expected}"
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 
 from swarm.workloads.container.workload import ContainerWorkload
 from swarm.workloads.fields import Spec
+from swarm.workloads.inference.workload import InferenceWorkload
 from swarm.workloads.lora.workload import LoraWorkload
 from swarm.workloads.workload import Workload
 
-WORKLOADS: dict[str, Workload] = {"container": ContainerWorkload(), "lora": LoraWorkload()}
+WORKLOADS: dict[str, Workload] = {
+    "container": ContainerWorkload(),
+    "inference": InferenceWorkload(),
+    "lora": LoraWorkload(),
+}
 
 
 def workload_of(spec: Spec) -> Workload:
