@@ -36,6 +36,11 @@ class Prefill:
             errors[place] = abs(float(logits[place]) - float(row[token]))
         return Answered(margins, errors)
 
+    def logits(self, prompt: Prompt, tokens: np.ndarray) -> list[float]:
+        """The model's own logit of each token."""
+        rows = self._rows(prompt, tokens, self._model(False))
+        return [float(row[token]) for row, token in zip(rows, tokens, strict=True)]
+
     def _rows(self, prompt: Prompt, tokens: np.ndarray, model: Any):
         """The logits that each token was chosen from, in order."""
         import torch
