@@ -23,7 +23,7 @@ from swarm.jobs.inference_model import Prompt, Responder, Unanswerable, open_res
 from swarm.jobs.inference_prefill import Prefill
 from swarm.jobs.program import INPUTS, OUTPUTS, emit, read_job, run
 from swarm.protocol.commitment import TRACE_RECORD
-from swarm.workloads.inference.margins import Answered, assess, measured
+from swarm.workloads.inference.margins import Answered, assess, is_hopeless, measured
 from swarm.workloads.inference.results import (
     FILES,
     RESULTS_FILE,
@@ -58,7 +58,7 @@ def main() -> None:
 def check(
     responder: Responder, segment: int, prompts: Iterator[Prompt | Unanswerable], claim: Path
 ) -> tuple[dict, list[bytes]]:
-    """(what verification.json says, trace). A claim that breaks the form is not measured any further."""
+    """(what verification.json says, trace). One that breaks the form or a bound for good is not measured on."""
     answers: list[Answered] = []
     trace: list[bytes] = []
     problem, closer = "", 0
@@ -71,6 +71,8 @@ def check(
             one = measured([answer])
             trace.append(TRACE_RECORD.pack(index, one.mean_margin, one.mean_logit_error, one.tokens))
             emit("step", step=index + 1, steps=responder.spec["requests"], segment=segment)
+            if is_hopeless(one):
+                break
     except (IntegrityError, NotFound, OSError) as error:
         problem = str(error)[:300]
     return {"version": 1, "problem": problem, "looked_closer": closer, **asdict(measured(answers))}, trace

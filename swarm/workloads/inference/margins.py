@@ -71,6 +71,11 @@ def assess(found: Measured) -> Assessment:
     return Assessment(worst, facts)
 
 
+def is_hopeless(found: Measured) -> bool:
+    """Whether a request is so far off that no other request of its shard can change the verdict."""
+    return any(not getattr(found, name) <= bounds()[name][1] for name in bounds() if name.startswith("worst_"))
+
+
 @cache
 def bounds() -> dict[str, tuple[float, float]]:
     """Of each figure the largest that is accepted and the largest that is not yet rejected."""
