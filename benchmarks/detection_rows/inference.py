@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batch inference in the detection table: honest variants and cheats against the check of tokens.
 
-    python benchmarks/detection_rows/inference.py [--quick] [--json FILE]
+    python benchmarks/detection_rows/inference.py [--quick] [--only REGEX] [--json FILE]
 
-SmolLM2-135M-Instruct where it lies in .cache (a small random Llama else), 2 requests of at most 24 tokens a segment.
+SmolLM2-135M-Instruct where it lies in .cache (a small random Llama else), 2 requests of at most 16 tokens a segment.
 Every variant answers all requests once; each segment is then checked by itself. Figures of a segment are the judge's
 own: `swarm.workloads.inference.margins`. One thread; seconds are this process's.
 """
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import random
+import re
 import statistics
 import subprocess
 import sys
@@ -35,7 +36,7 @@ from swarm.workloads.workload import Assessment, Zone  # noqa: E402
 # Weights read per token: 106 of 134.5 million parameters are in the rounded layers, the rest stays fp32.
 LINEAR = 0.79
 
-FULL, QUICK = Size(50, 2, 24), Size(3, 2, 12)
+FULL, QUICK = Size(50, 2, 16), Size(3, 2, 12)
 IN_QUICK = {"same", "int8 weights", "spoofed int8 weights", "wrong seed", "truncated output"}
 
 
@@ -56,7 +57,7 @@ def rows(quick: bool) -> list[dict]:
     return list(each_row(quick))
 
 
-def each_row(quick: bool) -> Iterator[dict]:
+def each_row(quick: bool, only: str = "") -> Iterator[dict]:
     import torch
 
     from swarm.jobs.model import make_deterministic
@@ -66,7 +67,7 @@ def each_row(quick: bool) -> Iterator[dict]:
         bench = Bench(model_folder(Path(scratch)), QUICK if quick else FULL)
         spent = cost(bench)
         for variant in variants():
-            if not quick or variant.name in IN_QUICK:
+            if (not quick or variant.name in IN_QUICK) and re.search(only, variant.name):
                 yield _row(bench, variant, spent)
 
 
@@ -76,7 +77,7 @@ def variants() -> list[Variant]:
         Variant("same, greedy", "honest", 0, lambda bench: bench.tokens("honest", known.answers), temperature=0.0),
         Variant("2 threads", "honest", 0, _two_threads),
         Variant("eager attention", "honest", 0, _eager),
-        Variant("another batch", "honest", 0, lambda bench: known.answers(bench.responder, bench.prompts, batch=5)),
+        Variant("another batch", "honest", 0, lambda bench: known.answers(bench.responder, bench.prompts, batch=4)),
         Variant("no AVX2", "honest", 0, _without_avx2),
     ]
     weights = {
@@ -229,6 +230,7 @@ def _summary(figures: list[dict]) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="", help="Rows whose name matches.")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plain", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -236,7 +238,7 @@ def main() -> None:
         _plain(*options.plain)
         return
     found = []
-    for row in each_row(options.quick):
+    for row in each_row(options.quick, options.only):
         found.append(row)
         print(json.dumps(row), flush=True)
         if options.json:

@@ -25,6 +25,7 @@ from swarm.workloads.inference.requests import Request
 from swarm.workloads.workload import Zone
 
 ROOT = Path(__file__).resolve().parents[2]
+SYSTEM = Message("system", "Be brief.", False)
 MODEL = ROOT / ".cache" / "models" / "SmolLM2-135M-Instruct"
 
 
@@ -95,7 +96,7 @@ def measure(bench: Bench, claims: Sequence[Claim]) -> list[Answered]:
 
 def cost(bench: Bench) -> tuple[float, float]:
     """CPU seconds of answering some segments, a shard's requests in one batch, and of checking them."""
-    shards = parts(bench.prompts, bench.size.shard)[:8]
+    shards = parts(bench.prompts, bench.size.shard)[:5]
     began = time.process_time()
     answered = [known.answers(bench.responder, shard) for shard in shards]
     middle = time.process_time()
@@ -113,7 +114,7 @@ def _prompts(responder: Responder, size: Size) -> list[Prompt]:
     found = [conversation[:1] for conversation in read_dataset(ROOT / "data" / "product_chat.train.jsonl")]
     texts = [turns[0].content for turns in found if turns[0].role == "user"][: size.requests // 2]
     texts += _paragraphs(size.requests - len(texts))
-    requests = (Request(f"r{n}", (Message("user", text, False),), size.tokens) for n, text in enumerate(texts))
+    requests = (Request(f"r{n}", (SYSTEM, Message("user", text, False)), size.tokens) for n, text in enumerate(texts))
     return [responder.prompt(index, request) for index, request in enumerate(requests)]
 
 
@@ -121,7 +122,7 @@ def _paragraphs(count: int) -> list[str]:
     from pydoc_data.topics import topics
 
     paragraphs = (part.strip() for name in sorted(topics) for part in topics[name].split("\n\n"))
-    wanted = [" ".join(part.split()) for part in paragraphs if 60 <= len(part) <= 160]
+    wanted = [" ".join(part.split()) for part in paragraphs if 40 <= len(part) <= 110]
     step = len(wanted) // count
     return [f"Explain: {text}" for text in wanted[:: max(1, step)][:count]]
 
@@ -131,4 +132,4 @@ def model_folder(scratch: Path) -> Path:
         return MODEL
     from swarm.jobs.fake import write_tiny_model
 
-    return write_tiny_model(scratch / "model")
+    return write_tiny_model(scratch / "model", scale=8)

@@ -96,7 +96,8 @@ def pull(context: Context, job: str, output: Path) -> None:
     """Download what JOB delivers, of whatever type, and check it against the commitment on chain."""
     from swarm.buyer.pull import pull as fetch
 
-    pulled = fetch(context.store, context.chain.escrow.job(parse_job_id(job)), output)
+    job_id = parse_job_id(job)
+    pulled = fetch(context.store, context.chain.escrow.job(job_id), output)
     context.screen.facts(
         {
             "directory": str(pulled.directory),

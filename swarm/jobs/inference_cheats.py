@@ -39,7 +39,7 @@ class Claim:
 Cheat = Callable[[Responder, Sequence[Prompt]], list[Claim]]
 
 
-def answers(responder: Responder, prompts: Sequence[Prompt], *, batch: int = 16) -> list[Claim]:
+def answers(responder: Responder, prompts: Sequence[Prompt], *, batch: int = 50) -> list[Claim]:
     """What an honest seller publishes; also how every cheat below gets its tokens."""
     claims: list[Claim] = []
     for start in range(0, len(prompts), batch):

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -194,57 +193,6 @@ def adapter_for(bench: Bench, folder: Path) -> Path:
     return folder
 
 
-def edited(bench: Bench, whole: Path, name: str) -> Path:
-    """A copy of the honest first shard, to be changed."""
-    return Path(shutil.copytree(whole / "segments/0000", bench.root / name))
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("a line twice", "its line is not"),
-        ("another text", "its line is not"),
-        ("one line more", "goes on after the last request"),
-        ("one line less", "its line is not"),
-        ("another file", "nothing else"),
-        ("no tokens", "nothing else"),
-        ("rubbish", "tokens.safetensors"),
-        ("error instead of an answer", "does not end where it should"),
-    ],
-)
-def test_a_claim_of_another_form_is_rejected(bench, whole, name, words):
-    claim = edited(bench, whole, f"claim {name}")
-    results, tokens = claim / "results.jsonl", claim / "tokens.safetensors"
-    rows = results.read_bytes().splitlines(keepends=True)
-    match name:
-        case "a line twice":
-            results.write_bytes(b"".join([rows[0], *rows]))
-        case "another text":
-            results.write_bytes(b"".join(rows).replace(b'"assistant"', b'"user"', 1))
-        case "one line more":
-            results.write_bytes(b"".join([*rows, rows[0]]))
-        case "one line less":
-            results.write_bytes(b"".join(rows[:-1]))
-        case "another file":
-            (claim / "extra").write_text("")
-        case "no tokens":
-            tokens.unlink()
-        case "rubbish":
-            tokens.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-        case "error instead of an answer":
-            arrays = load_file(tokens)
-            first = arrays["counts"][0]
-            arrays = {
-                "tokens": arrays["tokens"][first:],
-                "logits": arrays["logits"][first:],
-                "counts": arrays["counts"],
-            }
-            arrays["counts"][0] = 0
-            save_file(arrays, tokens)
-    found = bench.check(f"check {name}", bench.spec(), 0, claim)
-    assert found.zone is Zone.REJECT and words in found.facts["problem"]
-
-
 def test_a_forged_trace_gives_another_leaf(bench, whole):
     """In class exact the trace is part of the leaf that the judge computes itself."""
     honest = commitment.trace_root((whole / "traces/0000.bin").read_bytes())
@@ -296,28 +244,93 @@ def cheats():
     }
 
 
-def verdict(responder, prompts, claims, folder: Path) -> Assessment:
-    import torch
-
-    from swarm.jobs import inference_check
-    from swarm.jobs.inference_cheats import write_claims
-
-    with torch.inference_mode():
-        spec = responder.spec | {"requests": len(prompts), "shards": {"size": len(prompts), "batch": 4}}
-        responder.spec = spec
-        found, _ = inference_check.check(responder, 0, iter(prompts), write_claims(responder, claims, folder / "claim"))
-    (folder / "verification.json").write_text(json.dumps(found))
-    return WORKLOAD.assess(None, 0, before=None, theirs=folder / "claim", ours=folder)
-
-
-def test_honest_answers_pass_in_the_same_process(responder, prompts, tmp_path):
+@pytest.fixture(scope="module")
+def honest(responder, prompts):
     import torch
 
     from swarm.jobs.inference_cheats import answers
 
     with torch.inference_mode():
-        found = verdict(responder, prompts, answers(responder, prompts), tmp_path)
+        return answers(responder, prompts)
+
+
+def verdict(responder, prompts, claim: Path) -> Assessment:
+    """The verdict of the checker, in this process."""
+    import torch
+
+    from swarm.jobs import inference_check
+
+    responder.spec |= {"requests": len(prompts), "shards": {"size": len(prompts), "batch": 4}}
+    with torch.inference_mode():
+        found, _ = inference_check.check(responder, 0, iter(prompts), claim)
+    (claim.parent / "verification.json").write_text(json.dumps(found))
+    return WORKLOAD.assess(None, 0, before=None, theirs=claim, ours=claim.parent)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a line twice", "its line is not"),
+        ("another text", "its line is not"),
+        ("one line more", "goes on after the last request"),
+        ("one line less", "its line is not"),
+        ("another file", "nothing else"),
+        ("no tokens", "nothing else"),
+        ("rubbish", "tokens.safetensors"),
+        ("error instead of an answer", "does not end where it should"),
+    ],
+)
+def test_a_claim_of_another_form_is_rejected(responder, prompts, honest, tmp_path, name, words):
+    from swarm.jobs.inference_cheats import write_claims
+
+    claim = write_claims(responder, honest, tmp_path / "claim")
+    results, tokens = claim / "results.jsonl", claim / "tokens.safetensors"
+    rows = results.read_bytes().splitlines(keepends=True)
+    match name:
+        case "a line twice":
+            results.write_bytes(b"".join([rows[0], *rows]))
+        case "another text":
+            results.write_bytes(b"".join(rows).replace(b'"assistant"', b'"user"', 1))
+        case "one line more":
+            results.write_bytes(b"".join([*rows, rows[0]]))
+        case "one line less":
+            results.write_bytes(b"".join(rows[:-1]))
+        case "another file":
+            (claim / "extra").write_text("")
+        case "no tokens":
+            tokens.unlink()
+        case "rubbish":
+            tokens.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+        case "error instead of an answer":
+            arrays = load_file(tokens)
+            first = arrays["counts"][0]
+            arrays = {
+                "tokens": arrays["tokens"][first:],
+                "logits": arrays["logits"][first:],
+                "counts": arrays["counts"],
+            }
+            arrays["counts"][0] = 0
+            save_file(arrays, tokens)
+    found = verdict(responder, prompts, claim)
+    assert found.zone is Zone.REJECT and words in found.facts["problem"]
+
+
+def test_honest_answers_pass_in_the_same_process(responder, prompts, honest, tmp_path):
+    from swarm.jobs.inference_cheats import write_claims
+
+    found = verdict(responder, prompts, write_claims(responder, honest, tmp_path / "claim"))
     assert found.zone is Zone.ACCEPT, found
+
+
+def test_near_a_bound_the_judge_looks_again_in_fp64(responder, prompts, honest, tmp_path, monkeypatch):
+    """Bounds below the rounding of fp32: every request is looked at twice, and nobody is rejected."""
+    from swarm.jobs.inference_cheats import write_claims
+    from swarm.workloads.inference import margins
+
+    narrow = {name: (0.0, reject) for name, (_, reject) in margins.bounds().items()}
+    monkeypatch.setattr(margins, "bounds", lambda: narrow)
+    found = verdict(responder, prompts, write_claims(responder, honest, tmp_path / "claim"))
+    assert found.zone is Zone.ESCALATE and found.facts["looked_closer"] == len(prompts)
 
 
 def test_a_long_answer_is_measured_in_pieces(responder, prompts, monkeypatch):
@@ -341,7 +354,9 @@ def test_a_long_answer_is_measured_in_pieces(responder, prompts, monkeypatch):
 def test_a_cheat_is_rejected(responder, prompts, tmp_path, name):
     import torch
 
+    from swarm.jobs.inference_cheats import write_claims
+
     with torch.inference_mode():
         claims = cheats()[name](responder, prompts)
-        found = verdict(responder, prompts, claims, tmp_path)
+    found = verdict(responder, prompts, write_claims(responder, claims, tmp_path / "claim"))
     assert found.zone is Zone.REJECT, found

@@ -56,8 +56,8 @@ def measured(answers: Iterable[Answered]) -> Measured:
         tail += int((answer.margins > TAIL_MARGIN).sum())
         margin += float(answer.margins.sum())
         error += float(answer.errors.sum())
-        worst_margin = max(worst_margin, float(answer.margins.mean()))
-        worst_error = max(worst_error, float(answer.errors.mean()))
+        worst_margin = _worse(worst_margin, float(answer.margins.mean()))
+        worst_error = _worse(worst_error, float(answer.errors.mean()))
     least = max(1, tokens)
     return Measured(tokens, margin / least, worst_margin, tail / least, error / least, worst_error)
 
@@ -81,6 +81,11 @@ def bounds() -> dict[str, tuple[float, float]]:
     """Of each figure the largest that is accepted and the largest that is not yet rejected."""
     content = json.loads(BOUNDS_FILE.read_text("utf-8"))
     return {name: (entry["accept"], entry["reject"]) for name, entry in content["bounds"].items()}
+
+
+def _worse(one: float, other: float) -> float:
+    """The larger; a value that is no number is worse than any."""
+    return one if other <= one else other
 
 
 def _zone(value: float, accept: float, reject: float) -> Zone:

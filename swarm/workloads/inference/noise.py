@@ -65,7 +65,9 @@ class Sampler:
         """The tokens that can be among the best two: a table bounds the noise, so that few need a logarithm."""
         bins = (words >> np.uint64(64 - _BINS_LOG2)).astype(np.intp)
         temperature = np.float32(self.temperature)
-        second = np.partition(logits + temperature * _LOWER[bins], -2)[-2]
+        least = logits + temperature * _LOWER[bins]
+        least[np.argmax(least)] = -np.inf
+        second = least.max()
         # Rounding of the sums must not exclude anybody.
         slack = 1e-3 + 1e-5 * float(np.abs(logits).max())
         return np.flatnonzero(logits + temperature * _UPPER[bins] >= second - slack)

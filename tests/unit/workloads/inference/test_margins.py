@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from swarm.workloads.inference.margins import Answered, assess, bounds, measured
+from swarm.workloads.inference.margins import Answered, assess, bounds, is_hopeless, measured
 from swarm.workloads.workload import Zone
 
 
@@ -67,3 +67,10 @@ def test_the_bounds_say_where_they_come_from():
 
     content = json.loads(BOUNDS_FILE.read_text("utf-8"))
     assert content["hardware_class"] == "cpu-fp32" and "inference_rows.json" in content["source"]
+
+
+def test_what_no_other_request_can_mend_is_hopeless():
+    false = answer([0.3] * 10)
+    assert is_hopeless(measured([false])) and zone(false, *[answer([0.0] * 10)] * 5000) is Zone.REJECT
+    assert not is_hopeless(measured([answer([5e-4] * 10)]))
+    assert is_hopeless(measured([answer([np.nan])]))
