@@ -327,8 +327,8 @@ def test_near_a_bound_the_judge_looks_again_in_fp64(responder, prompts, honest, 
     from swarm.jobs.inference_cheats import write_claims
     from swarm.workloads.inference import margins
 
-    narrow = {name: (0.0, reject) for name, (_, reject) in margins.bounds().items()}
-    monkeypatch.setattr(margins, "bounds", lambda: narrow)
+    narrow = {name: (0.0, reject) for name, (_, reject) in margins.BOUNDS.items()}
+    monkeypatch.setattr(margins, "BOUNDS", narrow)
     found = verdict(responder, prompts, write_claims(responder, honest, tmp_path / "claim"))
     assert found.zone is Zone.ESCALATE and found.facts["looked_closer"] == len(prompts)
 

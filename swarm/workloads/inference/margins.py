@@ -4,22 +4,19 @@
 A token's margin is how far its score (logit + temperature · noise) falls short of the best token's: 0 when it is the
 pinned draw. Its logit error is how far the logit the seller published is from the judge's. Margins tell who chose the
 tokens, logit errors which weights ran: logits taken from the real model still leave a false one's tokens their margins.
-Bounds and the runs they come from lie in bounds.json.
+Bounds and the runs they come from: bounds.py.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from swarm.workloads.inference.bounds import BOUNDS
 from swarm.workloads.workload import Assessment, Zone
 
-BOUNDS_FILE = Path(__file__).with_name("bounds.json")
 TAIL_MARGIN = 0.5  # no rounding moves a token so far
 
 
@@ -64,7 +61,7 @@ def measured(answers: Iterable[Answered]) -> Measured:
 
 def assess(found: Measured) -> Assessment:
     """The worst zone of all figures. A figure that is not finite is rejected."""
-    zones = {name: _zone(value, *bounds()[name]) for name, value in asdict(found).items() if name in bounds()}
+    zones = {name: _zone(value, *BOUNDS[name]) for name, value in asdict(found).items() if name in BOUNDS}
     worst = max(zones.values(), key=list(Zone).index)
     decided = [name for name, zone in zones.items() if zone is worst and worst is not Zone.ACCEPT]
     facts = asdict(found) | {"decided_by": ", ".join(decided)}
@@ -73,14 +70,7 @@ def assess(found: Measured) -> Assessment:
 
 def is_hopeless(found: Measured) -> bool:
     """Whether a request is so far off that no other request of its shard can change the verdict."""
-    return any(not getattr(found, name) <= bounds()[name][1] for name in bounds() if name.startswith("worst_"))
-
-
-@cache
-def bounds() -> dict[str, tuple[float, float]]:
-    """Of each figure the largest that is accepted and the largest that is not yet rejected."""
-    content = json.loads(BOUNDS_FILE.read_text("utf-8"))
-    return {name: (entry["accept"], entry["reject"]) for name, entry in content["bounds"].items()}
+    return any(not getattr(found, name) <= BOUNDS[name][1] for name in BOUNDS if name.startswith("worst_"))
 
 
 def _worse(one: float, other: float) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from swarm.workloads.inference.margins import Answered, assess, bounds, is_hopeless, measured
+from swarm.workloads.inference.bounds import BOUNDS
+from swarm.workloads.inference.margins import Answered, assess, is_hopeless, measured
 from swarm.workloads.workload import Zone
 
 
@@ -37,9 +38,9 @@ def test_rejects_logits_of_other_weights():
     assert zone(answer([0.0] * 20, [0.1] * 20)) is Zone.REJECT
 
 
-@pytest.mark.parametrize("name", sorted(bounds()))
+@pytest.mark.parametrize("name", sorted(BOUNDS))
 def test_escalates_between_the_bounds_and_slashes_nobody_there(name):
-    accept, reject = bounds()[name]
+    accept, reject = BOUNDS[name]
     assert 0 <= accept < reject
     if name == "tail_share":
         return
@@ -58,15 +59,6 @@ def test_accepts_the_pinned_draw_with_rounding():
 
 def test_accepts_a_shard_of_errors_only():
     assert zone(answer([])) is Zone.ACCEPT
-
-
-def test_the_bounds_say_where_they_come_from():
-    import json
-
-    from swarm.workloads.inference.margins import BOUNDS_FILE
-
-    content = json.loads(BOUNDS_FILE.read_text("utf-8"))
-    assert content["hardware_class"] == "cpu-fp32" and "inference_rows.json" in content["source"]
 
 
 def test_what_no_other_request_can_mend_is_hopeless():
