@@ -3,9 +3,9 @@
 
     python benchmarks/detection_rows/inference.py [--quick] [--only REGEX] [--json FILE]
 
-SmolLM2-135M-Instruct where it lies in .cache (a small random Llama else), 2 requests of at most 16 tokens a segment.
-Every variant answers all requests once; each segment is then checked by itself. Figures of a segment are the judge's
-own: `swarm.workloads.inference.margins`. One thread; seconds are this process's.
+SmolLM2-135M-Instruct where it lies in .cache (else a small random Llama). A segment is one request of up to 16 tokens,
+the least that a judge can be given; a row says where it is more. Every variant answers all requests once; each segment
+is then checked by itself, by the judge's own code. One thread; seconds are this process's.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from swarm.workloads.workload import Assessment, Zone  # noqa: E402
 # Weights read per token: 106 of 134.5 million parameters are in the rounded layers, the rest stays fp32.
 LINEAR = 0.79
 
-FULL, QUICK = Size(50, 2, 16), Size(3, 2, 12)
+FULL, QUICK = Size(50, 1, 16), Size(3, 2, 12)
 IN_QUICK = {"same", "int8 weights", "spoofed int8 weights", "wrong seed", "truncated output"}
 
 
@@ -92,12 +92,18 @@ def variants() -> list[Variant]:
     # The prefill that spoofs the logits costs a sixth of the generation.
     cheats += [
         Variant(f"spoofed {name}", "cheat", weights[name][0] - 0.17, _spoofed(_by(name, weights[name][1])))
-        for name in ("int8 weights", "fp8 weights", "int4 weights")
+        for name in ("int8 weights", "int4 weights")
     ]
     cheats += [
-        Variant(f"spoofed {name}, 12 requests a segment", "cheat", weights[name][0] - 0.17, by, shard=12)
-        for name in ("int8 weights", "fp8 weights")
-        for by in [_spoofed(_by(name, weights[name][1]))]
+        Variant(
+            f"spoofed int8 weights, {shard} requests a segment",
+            "cheat",
+            weights["int8 weights"][0] - 0.17,
+            by,
+            shard=shard,
+        )
+        for shard in (4, 16)
+        for by in [_spoofed(_by("int8 weights", weights["int8 weights"][1]))]
     ]
     samplers = {
         "wrong seed": lambda honest: replace(honest, seed=8),
@@ -114,7 +120,7 @@ def variants() -> list[Variant]:
         Variant("half the prompt dropped", "cheat", 0.1, lambda b: b.tokens("half", known.half_prompt)),
         Variant("truncated output", "cheat", 0.5, _after(known.truncated)),
         Variant("stopped early", "cheat", 0.5, _after(known.stopped_early)),
-        Variant("copied neighbour's answer", "cheat", 0.5, _after(known.copied, by_shard=True)),
+        Variant("copied neighbour's answer", "cheat", 1.0, _after(known.copied)),
         Variant("forged trace, right output", "cheat", 0, _after(lambda responder, claims: list(claims))),
     ]
     return honest + cheats
@@ -131,13 +137,8 @@ def _spoofed(first: Callable[[Bench], list[Claim]]) -> Callable[[Bench], list[Cl
     return lambda bench: known.spoofed(bench.responder, first(bench))
 
 
-def _after(change: Callable, *, by_shard: bool = False) -> Callable[[Bench], list[Claim]]:
-    def claims(bench: Bench) -> list[Claim]:
-        honest = bench.tokens("honest", known.answers)
-        groups = parts(honest, bench.size.shard) if by_shard else [honest]
-        return [claim for group in groups for claim in change(bench.responder, group)]
-
-    return claims
+def _after(change: Callable) -> Callable[[Bench], list[Claim]]:
+    return lambda bench: change(bench.responder, bench.tokens("honest", known.answers))
 
 
 def _two_threads(bench: Bench) -> list[Claim]:

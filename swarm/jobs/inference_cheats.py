@@ -212,8 +212,9 @@ def stopped_early(responder: Responder, claims: Sequence[Claim]) -> list[Claim]:
 
 
 def copied(responder: Responder, claims: Sequence[Claim]) -> list[Claim]:
-    """Every request gets the first one's answer."""
-    return [Claim(claim.prompt, claims[0].tokens, claims[0].logits) for claim in claims]
+    """Every request gets its neighbour's answer."""
+    others = [*claims[1:], claims[0]]
+    return [Claim(claim.prompt, other.tokens, other.logits) for claim, other in zip(claims, others, strict=True)]
 
 
 def spoofed(responder: Responder, claims: Sequence[Claim]) -> list[Claim]:
