@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Batch inference in the detection table: honest variants and cheats against the check of tokens.
 
-    python benchmarks/detection_rows/inference.py [--quick] [--only REGEX] [--json FILE]
+    python benchmarks/detection_rows/inference.py [--quick] [--tiny] [--only REGEX] [--json FILE]
 
 SmolLM2-135M-Instruct where it lies in .cache (else a small random Llama). A segment is one request of up to 16 tokens,
 the least that a judge can be given; a row says where it is more. Every variant answers all requests once; each segment
@@ -57,14 +57,14 @@ def rows(quick: bool) -> list[dict]:
     return list(each_row(quick))
 
 
-def each_row(quick: bool, only: str = "") -> Iterator[dict]:
+def each_row(quick: bool, only: str = "", *, tiny: bool = False) -> Iterator[dict]:
     import torch
 
     from swarm.jobs.model import make_deterministic
 
     make_deterministic(1)
     with torch.inference_mode(), tempfile.TemporaryDirectory(prefix="swarm-detection-") as scratch:
-        bench = Bench(model_folder(Path(scratch)), QUICK if quick else FULL)
+        bench = Bench(model_folder(Path(scratch), tiny=tiny), QUICK if quick else FULL)
         spent = cost(bench)
         for variant in variants():
             if (not quick or variant.name in IN_QUICK) and re.search(only, variant.name):
@@ -204,6 +204,7 @@ def _row(bench: Bench, variant: Variant, spent: tuple[float, float]) -> dict:
         "slashed": zones.count(Zone.REJECT),
         "judge_share": round(spent[1] / spent[0], 3),
         "evidence_bytes": max(size for _, _, size in found),
+        "model": bench.folder.name,
         "requests_per_segment": variant.shard or bench.size.shard,
         "tokens": sum(len(claim.tokens) for claim in claims),
         "temperature": variant.temperature,
@@ -231,6 +232,7 @@ def _summary(figures: list[dict]) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="A small random Llama, in seconds.")
     parser.add_argument("--only", default="", help="Rows whose name matches.")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--plain", nargs=4, help=argparse.SUPPRESS)
@@ -239,7 +241,7 @@ def main() -> None:
         _plain(*options.plain)
         return
     found = []
-    for row in each_row(options.quick, options.only):
+    for row in each_row(options.quick, options.only, tiny=options.tiny):
         found.append(row)
         print(json.dumps(row), flush=True)
         if options.json:

@@ -127,9 +127,9 @@ def _paragraphs(count: int) -> list[str]:
     return [f"Explain: {text}" for text in wanted[:: max(1, step)][:count]]
 
 
-def model_folder(scratch: Path) -> Path:
-    if MODEL.is_dir():
+def model_folder(scratch: Path, *, tiny: bool = False) -> Path:
+    if MODEL.is_dir() and not tiny:
         return MODEL
     from swarm.jobs.fake import write_tiny_model
 
-    return write_tiny_model(scratch / "model", scale=8)
+    return write_tiny_model(scratch / "tiny-random-llama", scale=8)

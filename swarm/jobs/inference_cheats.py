@@ -107,7 +107,7 @@ def without_last_layers(count: int) -> Callable[[Any], Any]:
 
     def change(model: Any) -> Any:
         decoder = model.get_decoder()
-        decoder.layers = decoder.layers[:-count]
+        decoder.layers = decoder.layers[: max(1, len(decoder.layers) - count)]
         model.config.num_hidden_layers = len(decoder.layers)
         return model
 
