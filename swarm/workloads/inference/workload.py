@@ -23,6 +23,8 @@ from swarm.workloads.workload import Assessment, Fact, Pins, Resolved, Zone
 
 
 class InferenceWorkload:
+    is_foreign = False
+
     def program(self, spec: InferenceSpec) -> tuple[str, ...]:
         return ("python", "-m", "swarm.jobs.inference")
 

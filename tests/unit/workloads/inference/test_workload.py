@@ -18,6 +18,15 @@ WORKLOAD = InferenceWorkload()
 NAMES = ("q_proj", "v_proj")
 
 
+def test_every_type_of_job_fills_the_whole_port():
+    from swarm.workloads.registry import WORKLOADS
+    from swarm.workloads.workload import Workload
+
+    wanted = {name for name in (*Workload.__annotations__, *vars(Workload)) if not name.startswith("_")}
+    assert len(wanted) > 5
+    assert not [(kind, name) for kind, it in WORKLOADS.items() for name in wanted if not hasattr(it, name)]
+
+
 def pins(folder) -> Pins:
     names = {"model": "model", "requests.jsonl": "requests.jsonl", "adapter": "adapter"}
     return Pins(add=lambda path: CID, at=lambda need: folder / names[need.name])
