@@ -92,6 +92,27 @@ def watch(context: Context, job: str, timeout: int | None) -> None:
     watch_job(context, parse_job_id(job), timeout)
 
 
+@command.command(epilog=example("swarm job pull 7 -o ./out"))
+@click.argument("job")
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True)
+@with_context
+def pull(context: Context, job: str, output: Path) -> None:
+    """Download what JOB delivers, of whatever type, and check it against the commitment on chain."""
+    from swarm.buyer.pull import pull as fetch
+
+    job_id = parse_job_id(job)
+    pulled = fetch(context.store, context.chain.escrow.job(job_id), output)
+    context.screen.facts(
+        {
+            "directory": str(pulled.directory),
+            "files": ", ".join(file.name for file in pulled.files),
+            "bytes": sum(file.bytes for file in pulled.files),
+            "commitment": "matches the one on chain",
+        },
+        essence="directory",
+    )
+
+
 @command.command(epilog=example("swarm job cancel 7"))
 @click.argument("job")
 @with_context

@@ -14,8 +14,11 @@ SMOLLM2_TEMPLATE = (
 _CONTROL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
-def write_tiny_model(folder: Path, *, seed: int = 0) -> Path:
-    """Writes a model folder of about 200 kB whose weights depend on `seed` alone; returns it."""
+def write_tiny_model(folder: Path, *, seed: int = 0, scale: float = 1.0) -> Path:
+    """Writes a model folder of about 200 kB whose weights depend on `seed` alone; returns it.
+
+    With a `scale` of 8 some tokens are far more likely than others; as torch makes them all are about as likely.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -31,7 +34,11 @@ def write_tiny_model(folder: Path, *, seed: int = 0) -> Path:
         eos_token_id=2,
         tie_word_embeddings=True,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = LlamaForCausalLM(config)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(scale if weight.ndim == 2 else 1.0)
+    model.save_pretrained(folder)
     (folder / "model.safetensors").chmod(0o644)
     return write_byte_tokenizer(folder)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from swarm.workloads.container.workload import ContainerWorkload
 from swarm.workloads.fields import Spec
+from swarm.workloads.inference.workload import InferenceWorkload
 from swarm.workloads.lora.workload import LoraWorkload
 from swarm.workloads.sweep.workload import TrialsWorkload
 from swarm.workloads.workload import Workload
 
 WORKLOADS: dict[str, Workload] = {
     "container": ContainerWorkload(),
+    "inference": InferenceWorkload(),
     "lora": LoraWorkload(),
     "trials": TrialsWorkload(),
 }

@@ -21,6 +21,7 @@ from swarm import hostile_json
 from swarm.errors import NotFound, SpecError
 from swarm.workloads.container.spec import ContainerSpec
 from swarm.workloads.fields import Spec
+from swarm.workloads.inference.spec import InferenceSpec
 from swarm.workloads.lora.spec import LoraSpec
 from swarm.workloads.overrides import Overrides
 from swarm.workloads.refusal import first_refusal
@@ -30,7 +31,12 @@ MAX_SPEC_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_INDENT = 128
 
-SPECS: dict[str, type[Spec]] = {"container": ContainerSpec, "lora": LoraSpec, "trials": TrialsSpec}
+SPECS: dict[str, type[Spec]] = {
+    "container": ContainerSpec,
+    "inference": InferenceSpec,
+    "lora": LoraSpec,
+    "trials": TrialsSpec,
+}
 
 
 def load_spec(path: Path, overrides: Overrides | None = None) -> Spec:

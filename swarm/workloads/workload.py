@@ -8,11 +8,12 @@ import enum
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
-from swarm.workloads.fields import Need, Spec
+if TYPE_CHECKING:  # the job image has no pydantic, and a checker needs the zones
+    from swarm.workloads.fields import Need, Spec
 
-AnySpec = TypeVar("AnySpec", bound=Spec)
+AnySpec = TypeVar("AnySpec", bound="Spec")
 Fact = float | int | str | None
 
 
