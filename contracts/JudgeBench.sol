@@ -2,7 +2,9 @@
 pragma solidity ^0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {IAuditable} from "./interfaces/IAuditable.sol";
 import {IJudgeBench} from "./interfaces/IJudgeBench.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {JobId, SlotId} from "./interfaces/Types.sol";
@@ -41,8 +43,8 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     address public immutable court;
     /// @inheritdoc IJudgeBench
     address public immutable ballots;
-    /// @notice Where penalties go.
-    address public immutable treasury;
+    /// @notice Where penalties go, and where the fees of judges lie.
+    IAuditable public immutable treasury;
     /// @inheritdoc IJudgeBench
     uint256 public immutable slotBond;
     /// @inheritdoc IJudgeBench
@@ -66,10 +68,11 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         IStakeVault vault_,
         address court_,
         address ballots_,
-        address treasury_,
+        IAuditable treasury_,
         uint256 slotBond_,
         uint40 slotExitDelay_
     ) {
+        assert(slotBond_ <= type(uint80).max);
         (vault, court, ballots, treasury) = (vault_, court_, ballots_, treasury_);
         (slotBond, slotExitDelay) = (slotBond_, slotExitDelay_);
     }
@@ -85,7 +88,7 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         (slot.owner, slot.operator, slot.hardwareClass) = (msg.sender, operator, hardwareClass);
         slot.activeFrom = _now();
         slot.index = _sit(_benches[hardwareClass], slotId);
-        _bonds[slotId].left = uint120(slotBond);
+        _bonds[slotId].left = uint80(slotBond);
 
         emit SlotTaken(slotId, msg.sender, operator, hardwareClass);
 
@@ -120,6 +123,23 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         emit SlotReleased(slotId);
 
         vault.unlock(owner, bond.left);
+        if (bond.earned > 0) _payOut(slotId, owner, bond.earned);
+    }
+
+    /// @inheritdoc IJudgeBench
+    function collect(SlotId slotId) external nonReentrant {
+        uint256 amount = _bonds[slotId].earned;
+
+        require(amount > 0, NothingEarned(slotId));
+
+        _bonds[slotId].earned = 0;
+        _payOut(slotId, _slots[slotId].owner, amount);
+    }
+
+    function _payOut(SlotId slotId, address owner, uint256 amount) private {
+        emit FeesCollected(slotId, owner, amount);
+
+        treasury.payJudge(owner, amount);
     }
 
     /// @dev Gives the slot a position on the bench and counts its owner.
@@ -189,7 +209,8 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         uint256 reserve = WRONG_FEES * walk.fee;
         if (bond.cases >= MAX_CASES || bond.left - bond.reserved < reserve) return false;
 
-        _bonds[slotId] = Bond(bond.left, bond.reserved + uint120(reserve), bond.cases + 1);
+        (bond.reserved, bond.cases) = (bond.reserved + uint80(reserve), bond.cases + 1);
+        _bonds[slotId] = bond;
         _add(keys, owner, operator);
         return true;
     }
@@ -218,10 +239,10 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     /* BONDS */
 
     /// @inheritdoc IJudgeBench
-    function dismiss(SlotId slotId, uint256 fee) public onlyCourt returns (address owner) {
+    function dismiss(SlotId slotId, uint256 fee) public onlyCourt {
         Bond memory bond = _bonds[slotId];
-        _bonds[slotId] = Bond(bond.left, bond.reserved - uint120(WRONG_FEES * fee), bond.cases - 1);
-        owner = _slots[slotId].owner;
+        (bond.reserved, bond.cases) = (bond.reserved - uint80(WRONG_FEES * fee), bond.cases - 1);
+        _bonds[slotId] = bond;
     }
 
     /// @inheritdoc IJudgeBench
@@ -253,11 +274,27 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     }
 
     function _take(JobId jobId, SlotId slotId, uint256 amount) private {
-        _bonds[slotId].left -= uint120(amount);
+        _bonds[slotId].left -= uint80(amount);
 
         emit JudgePenalised(jobId, slotId, amount);
 
-        vault.slash(_slots[slotId].owner, amount, treasury);
+        vault.slash(_slots[slotId].owner, amount, address(treasury));
+    }
+
+    /* FEES */
+
+    /// @inheritdoc IJudgeBench
+    function reward(JobId jobId, SlotId[] calldata judges, uint256 first, uint256 each) external {
+        require(msg.sender == address(treasury), OnlyTheTreasury(address(treasury)));
+        for (uint256 i; i < judges.length; ++i) _earn(jobId, judges[i], i == 0 ? first : each);
+    }
+
+    /// @dev A full account stays full: it must never hold up a ruling.
+    function _earn(JobId jobId, SlotId slotId, uint256 amount) private {
+        Bond storage bond = _bonds[slotId];
+        bond.earned = uint88(Math.min(uint256(bond.earned) + amount, type(uint88).max));
+
+        emit FeeEarned(jobId, slotId, amount);
     }
 
     /* VIEWS */

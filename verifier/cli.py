@@ -120,7 +120,7 @@ def show(context: Context, job: str) -> None:
         "segment": "undelivered" if case.segment == UNDELIVERED else case.segment,
         "comparison": case.comparison.name.lower(),
         "judge": f"slot {case.judge}" if case.judge else "none",
-        "denied": case.answers_draw and any(chain.court.denied_verdict(job_id)),
+        "denied": any(case.denied),
         "ruling": None if case.ruling is Ruling.NONE else case.ruling.name.lower(),
         "replacements": case.replacements,
         "deadline": ballots[-1].deadline if case.status is CaseStatus.VOTING else case.deadline,

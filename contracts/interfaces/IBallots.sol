@@ -29,10 +29,9 @@ interface IBallots {
         uint16 sealedSeats; // one bit per seat
         uint16 revealedSeats;
         uint16 provedSeats; // members who proved that the leaf they recomputed is the seller's own
-        bool mayBeShort; // an appeal takes all who are left, an odd number
-        uint40 since; // when it was called: only slots active by then are drawn
+        uint40 since; // when it was called: only slots active by then are drawn; 0 once they are
         uint40 deadline;
-        Epoch epoch; // whose seed draws the committee
+        Epoch epoch; // whose seed draws the committee; 0 once it has
     }
 
     /// @notice Re-execution of one segment: everything a judge must know to have run it.
@@ -75,8 +74,7 @@ interface IBallots {
         uint8 round,
         Comparison comparison,
         uint16 segment,
-        uint8 seats,
-        bool mayBeShort
+        uint8 seats
     ) external returns (Epoch);
 
     /// @notice Ends a ballot whose committee is not drawn yet: its question has gone away.
@@ -90,23 +88,30 @@ interface IBallots {
 
     /// @notice Frees a committee's judges: absent ones lose one fee, those overruled by `winner` five; without a winner all who spoke
     /// are right.
-    /// @return right Owners of the judges who were right.
+    /// @return right The judges who were right.
     /// @return penalties What the others lost.
     function release(JobId jobId, uint8 round, uint256 fee, bytes32 winner)
         external
-        returns (address[] memory right, uint256 penalties);
+        returns (SlotId[] memory right, uint256 penalties);
 
     /* MEMBERS' */
 
     /// @notice Draws the committee once its seed is known; draws again from where it stopped if seats are empty. When no committee can
-    /// be found in time the ballot has failed. Anyone may call it.
-    function drawCommittee(JobId jobId, uint8 round, Job calldata job, Terms calldata terms) external;
+    /// be found in time the ballot has failed. Anyone may call it; a member that foresees its seat may draw and seal in one
+    /// `multicall`.
+    /// @return Who has been found so far.
+    function drawCommittee(JobId jobId, uint8 round, Job calldata job, Terms calldata terms)
+        external
+        returns (SlotId[] memory);
 
     /// @notice Seals a member's verdict: sha256(0x02 ‖ jobId ‖ round ‖ judge ‖ verdict ‖ evidenceCid ‖ salt), where judge is
     /// the operator's address, so that another judge cannot replay it.
     function seal(JobId jobId, uint8 round, uint8 seat, bytes32 seal_) external;
 
-    /// @notice Reveals a sealed re-execution by its preimage (exact class). With a Merkle `proof` that the recomputed leaf is the
+    /// @notice The court's `tally`, so that whoever reveals last may take the result in the same `multicall`.
+    function tally(JobId jobId) external;
+
+    /// @notice Reveals a sealed re-execution by its preimage (exact class). The seal itself says whose it is. With a Merkle `proof` that the recomputed leaf is the
     /// seller's own the member acquits; with an empty proof it convicts with the leaf it recomputed.
     function reveal(
         JobId jobId,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,6 +76,14 @@ class ChainClient:
             signed = account.sign_transaction(transaction)
             tx_hash = self.web3.eth.send_raw_transaction(signed.raw_transaction)
         return self._receipt(tx_hash, transaction)
+
+    def send_all(self, contract: Any, calls: Sequence[tuple], account: LocalAccount) -> dict:
+        """Makes several calls of one contract, each (function, arguments …), in one transaction: all or none."""
+        if len(calls) == 1:
+            name, *arguments = calls[0]
+            return self.send(contract.functions[name](*arguments), account)
+        encoded = [contract.encode_abi(name, args=arguments) for name, *arguments in calls]
+        return self.send(contract.functions.multicall(encoded), account)
 
     def block_number(self) -> int:
         with _translated(self.rpc_url):

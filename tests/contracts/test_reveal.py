@@ -89,7 +89,9 @@ def test_reveal_refuses_twice_from_outside_and_late(world, sitting):
     opening = commitment.opening(segment)
     world.reveal(commitment, members[0], opening)
     refuses_reveal(world, commitment, members[0], opening, "AlreadyRevealed")
-    refuses_reveal(world, commitment, world.stranger, opening, "NotInCommittee")
+    refuses_reveal(world, commitment, world.stranger, opening, "NotSealed")
+    call, arguments = world.revelation(commitment, members[1], opening)
+    world.refuses(call, *arguments, sender=world.stranger, error="SealMismatch")
     deadline = world.ballot(commitment.job_id).deadline
     world.past_case_deadline(commitment.job_id)
     assert refuses_reveal(world, commitment, members[1], opening, "DeadlinePassed") == (deadline, deadline + 1)

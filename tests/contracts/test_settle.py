@@ -97,13 +97,14 @@ def test_the_first_audit_on_the_chain_is_funded_by_the_job_itself(world):
     before = world.books.wealth()
     commitment = world.audited()
     judge, fee, levy = world.judge_of(commitment.job_id), world.fee(), world.levy(commitment.job_id)
+    slot_id = world.case(commitment.job_id).judge
     assert levy < fee and world.escrow.pool() == 0
 
     done = world.confirm(commitment)
 
     assert world.books.gains(before) == {"buyer": -PRICE - fee, world.name(judge): fee}
-    assert done.event("JudgePaid") == {"jobId": commitment.job_id, "judge": judge, "amount": fee}
-    assert done.event("Executed")["right"] == (judge,)
+    assert done.event("FeeEarned") == {"jobId": commitment.job_id, "slotId": slot_id, "amount": fee}
+    assert done.event("Executed")["right"] == (slot_id,)
     job = world.job(commitment.job_id)
     assert (job.status, job.audited, job.held) == (JobStatus.SUBMITTED, True, PRICE)
 

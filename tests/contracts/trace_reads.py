@@ -10,7 +10,7 @@ from rpc import Rpc, encode_words
 
 from swarm.protocol.lifecycle import Market
 from swarm.protocol.lifecycle.treasury import BURN_ADDRESS
-from swarm.protocol.types import Ballot, BallotStatus, Case, Job, JobId, Slot, SlotId
+from swarm.protocol.types import Ballot, BallotStatus, Bond, Case, Job, JobId, Slot, SlotId
 
 READER = "0x" + "52" * 20
 # Code that makes the calls its input lists, (address, length, data) each, and returns the answers, (length, data) each.
@@ -34,7 +34,7 @@ READER_CODE = "0x" + READER_CODE.replace("__", f"{(len(READER_CODE) - len('5b5ff
 def number(value: object) -> int:
     """Any word of the twin as the number the chain keeps."""
     if isinstance(value, bytes):
-        return int.from_bytes(value)
+        return int.from_bytes(value.ljust(32, b"\0"))
     return int(value, 16) if isinstance(value, str) else int(value)
 
 
@@ -50,6 +50,10 @@ def array(values: Sequence[object]) -> bytes:
 def slot_words(slot: Slot, position: int) -> bytes:
     keys = (slot.strikes, slot.operator, slot.hardware_class, position)
     return words(slot.owner, slot.active_from, slot.active_until, *keys)
+
+
+def bond_words(bond: Bond) -> bytes:
+    return words(bond.left, bond.reserved, bond.cases, bond.earned)
 
 
 def case_words(case: Case) -> bytes:
@@ -134,7 +138,7 @@ class Reader:
         for slot_id in map(SlotId, range(1, bench.slot_count + 1)):
             slot, bond = bench.slot_of(slot_id), bench.bond_of(slot_id)
             yield "bench", "slotOf(uint32)", (slot_id,), slot_words(slot, bench.positions.get(slot_id, 0))
-            yield "bench", "bondOf(uint32)", (slot_id,), words(bond.left, bond.reserved, bond.cases)
+            yield "bench", "bondOf(uint32)", (slot_id,), bond_words(bond)
 
     def _of_job(self, job_id: JobId) -> Iterator[Read]:
         court, one = self.market.court, (job_id,)
@@ -143,8 +147,6 @@ class Reader:
         yield "court", "caseOf(uint64)", one, case_words(case)
         if case.round == 0:
             return
-        denied = court.denied_verdicts.get(job_id, b"\0")
-        yield "court", "deniedVerdictOf(uint64)", one, words(denied)
         yield "court", "challengersOf(uint64)", one, array(court.challengers.get(job_id, ()))
         for round_ in range(1, case.round + 1):
             yield from self._of_ballot(self.market.ballots.ballot_of(job_id, round_))
