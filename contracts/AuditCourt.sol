@@ -158,8 +158,9 @@ contract AuditCourt is Execution {
 
         emit Confirmed(jobId, judge, evidenceCid);
 
-        bench.dismiss(judge, _feeOf(job));
-        _rule(jobId, case_, job, Ruling.Confirmed, _only(judge), 0);
+        SlotId[] memory right = _only(judge);
+        bench.dismiss(right, _feeOf(job));
+        _rule(jobId, case_, job, Ruling.Confirmed, right, 0);
     }
 
     function _drawJudge(JobId jobId, Case storage case_, Job calldata job, uint16 hardwareClass, bytes32 seed)
@@ -268,8 +269,9 @@ contract AuditCourt is Execution {
             require(case_.status == CaseStatus.Voting && case_.answersDraw && case_.instance == 1, NotACanary());
             _requireBeforeSeed(jobId, case_);
             ballots.cancel(jobId, case_.round);
-            bench.dismiss(case_.judge, _feeOf(job));
-            if (case_.denied == Verdict.print(MISMATCH)) right = _only(case_.judge);
+            SlotId[] memory judge = _only(case_.judge);
+            bench.dismiss(judge, _feeOf(job));
+            if (case_.denied == Verdict.print(MISMATCH)) right = judge;
         }
         _rule(jobId, case_, job, Ruling.Canary, right, penalty);
     }
@@ -290,11 +292,6 @@ contract AuditCourt is Execution {
         require(hasDepth && Commitment.root(leaf, segment, proof) == job.segmentRoot, OpeningNotCommitted());
     }
 
-    function _only(SlotId judge) private pure returns (SlotId[] memory right) {
-        right = new SlotId[](1);
-        right[0] = judge;
-    }
-
     /// @dev A ruling without a committee.
     function _rule(
         JobId jobId,
@@ -309,7 +306,7 @@ contract AuditCourt is Execution {
         (outcome.ruling, outcome.answersDraw, outcome.firstIsRight) = (ruling, true, right.length > 0);
         (outcome.right, outcome.penalties) = (right, penalties);
 
-        emit Executed(jobId, ruling, right, penalties);
+        emit Executed(jobId, ruling, penalties);
 
         _auditable.rule(jobId, job, outcome);
     }

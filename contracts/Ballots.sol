@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Multicall} from "./Multicall.sol";
 import {IAuditCourt} from "./interfaces/IAuditCourt.sol";
 import {IAuditable} from "./interfaces/IAuditable.sol";
 import {IBallots} from "./interfaces/IBallots.sol";
@@ -139,19 +139,21 @@ contract Ballots is IBallots, ReentrancyGuardTransient, Multicall {
         uint256 count;
         for (uint256 seat; seat < members.length; ++seat) {
             SlotId member = members[seat];
+            // Nobody asks again: the word is given back.
+            if (_has(roll.sealedSeats, seat)) delete _findings[jobId][round][seat];
             if (verdicts[seat] == 0) {
                 penalties += bench.penalise(jobId, member, fee, fee, true);
             } else if (winner != 0 && verdicts[seat] != winner) {
                 penalties += bench.penalise(jobId, member, fee, WRONG_FEES * fee, false);
             } else {
                 members[count++] = member;
-                bench.dismiss(member, fee);
             }
         }
         right = members;
         assembly ("memory-safe") {
             mstore(right, count)
         }
+        bench.dismiss(right, fee);
     }
 
     /* DRAWING */
@@ -169,10 +171,9 @@ contract Ballots is IBallots, ReentrancyGuardTransient, Multicall {
         bool isOver = _now() > deadline + (seed == 0 ? SEED_PATIENCE : 0);
 
         require(seed != 0 || isOver, SeedNotKnown(epoch));
-        auditable.requireCurrent(jobId, job);
+        uint256 fee = auditable.feeOf(jobId, job);
         require(job.termsHash == StateHash.ofCalled(terms), StaleDocket());
 
-        uint256 fee = auditable.feeFor(job.price, job.segments);
         if (seed != 0) _fill(jobId, round, roll, _walkFor(jobId, round, job, terms.hardwareClass, seed, fee));
         bool isShort = isOver && roll.seats > LEAST_SEATS && roll.size >= LEAST_SEATS;
         if (roll.size == roll.seats || isShort) _seat(jobId, round, roll, terms, fee);
@@ -236,7 +237,9 @@ contract Ballots is IBallots, ReentrancyGuardTransient, Multicall {
         uint8 last = --roll.size;
         SlotId member = _memberAt(jobId, round, roll, last);
         _setMember(jobId, round, roll, last, SlotId.wrap(0));
-        bench.dismiss(member, fee);
+        SlotId[] memory dropped = new SlotId[](1);
+        dropped[0] = member;
+        bench.dismiss(dropped, fee);
     }
 
     function _memberAt(JobId jobId, uint8 round, Roll memory roll, uint256 seat) private view returns (SlotId) {

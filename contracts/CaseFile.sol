@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Multicall} from "./Multicall.sol";
 import {IAuditCourt} from "./interfaces/IAuditCourt.sol";
 import {IAuditable, Ruling} from "./interfaces/IAuditable.sol";
 import {IBallots} from "./interfaces/IBallots.sol";
@@ -100,6 +100,11 @@ abstract contract CaseFile is IAuditCourt, ReentrancyGuardTransient, Multicall {
 
     function _feeOf(Job calldata job) internal view returns (uint256) {
         return _auditable.feeFor(job.price, job.segments);
+    }
+
+    function _only(SlotId judge) internal pure returns (SlotId[] memory list) {
+        list = new SlotId[](1);
+        list[0] = judge;
     }
 
     function _now() internal view returns (uint40) {

@@ -85,7 +85,7 @@ abstract contract Execution is CaseFile {
     }
 
     function _draftFor(JobId jobId, Case storage case_, Job calldata job) private view returns (Draft memory draft) {
-        uint256 payers = _challengers[jobId].length + LAST_INSTANCE;
+        uint256 payers = LAST_INSTANCE + (case_.answersDraw ? 0 : _challengers[jobId].length);
         Outcome memory outcome = draft.outcome;
         (outcome.ruling, outcome.answersDraw) = (case_.ruling, case_.answersDraw);
         (draft.fee, draft.seller) = (_feeOf(job), job.seller);
@@ -106,7 +106,7 @@ abstract contract Execution is CaseFile {
             outcome.penalties += bench.penalise(jobId, judge, draft.fee, loss, couldNotFetch);
             return;
         }
-        bench.dismiss(judge, draft.fee);
+        bench.dismiss(_only(judge), draft.fee);
         outcome.firstIsRight = outcome.ruling == Ruling.Void || denied == Verdict.print(draft.winner);
         if (outcome.firstIsRight) outcome.right[draft.right++] = judge;
     }
@@ -165,7 +165,7 @@ abstract contract Execution is CaseFile {
         Outcome memory outcome = draft.outcome;
         _cut(outcome, draft);
 
-        emit Executed(jobId, outcome.ruling, outcome.right, outcome.penalties);
+        emit Executed(jobId, outcome.ruling, outcome.penalties);
 
         _auditable.rule(jobId, job, outcome);
     }

@@ -471,6 +471,12 @@ contract JobEscrow is Rulings {
         _requireCurrent(jobId, job);
     }
 
+    /// @inheritdoc IAuditable
+    function feeOf(JobId jobId, Job memory job) external view returns (uint256) {
+        _requireCurrent(jobId, job);
+        return _feeOf(job);
+    }
+
     /// @inheritdoc IJobEscrow
     function priceAt(Terms calldata terms, uint40 openUntil, uint40 time) public pure returns (uint96) {
         uint256 elapsed = time - (openUntil - terms.openSeconds);

@@ -176,7 +176,7 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     {
         Seats storage bench = _benches[walk.hardwareClass];
         // The bench as it was when the round began: who joins or leaves later moves no draw.
-        uint256 count = bench.lengths.upperLookupRecent(walk.since);
+        uint256 count = _lengthAt(bench, walk.since);
         uint256 end = walk.probe + MAX_PROBES;
         Keys memory keys = _keysOf(walk, taken);
         SlotId[] memory drawn = new SlotId[](walk.wanted);
@@ -188,6 +188,12 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         }
         found = new SlotId[](filled);
         for (uint256 i; i < filled; ++i) found[i] = drawn[i];
+    }
+
+    /// @dev Nobody has come since in nearly every draw: then one look is enough.
+    function _lengthAt(Seats storage bench, uint40 time) private view returns (uint256) {
+        (, uint48 changedAt, uint208 length) = bench.lengths.latestCheckpoint();
+        return changedAt <= time ? length : bench.lengths.upperLookupRecent(time);
     }
 
     /// @inheritdoc IJudgeBench
@@ -204,7 +210,7 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
             && (activeUntil == 0 || activeUntil > walk.since);
         if (!wasActive) return false;
         address operator = slot.operator;
-        if (_has(keys, owner) || _has(keys, operator)) return false;
+        if (_has(keys, owner, operator)) return false;
         Bond memory bond = _bonds[slotId];
         uint256 reserve = WRONG_FEES * walk.fee;
         if (bond.cases >= MAX_CASES || bond.left - bond.reserved < reserve) return false;
@@ -229,9 +235,11 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         if (other != one) keys.list[keys.count++] = other;
     }
 
-    function _has(Keys memory keys, address key) private pure returns (bool) {
-        for (uint256 i; i < keys.count; ++i) {
-            if (keys.list[i] == key) return true;
+    function _has(Keys memory keys, address one, address other) private pure returns (bool) {
+        (address[] memory list, uint256 count) = (keys.list, keys.count);
+        for (uint256 i; i < count; ++i) {
+            address key = list[i];
+            if (key == one || key == other) return true;
         }
         return false;
     }
@@ -239,19 +247,18 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     /* BONDS */
 
     /// @inheritdoc IJudgeBench
-    function dismiss(SlotId slotId, uint256 fee) public onlyCourt {
-        Bond memory bond = _bonds[slotId];
-        (bond.reserved, bond.cases) = (bond.reserved - uint80(WRONG_FEES * fee), bond.cases - 1);
-        _bonds[slotId] = bond;
+    function dismiss(SlotId[] calldata judges, uint256 fee) external onlyCourt {
+        for (uint256 i; i < judges.length; ++i) _dismiss(judges[i], fee);
     }
 
     /// @inheritdoc IJudgeBench
     function penalise(JobId jobId, SlotId slotId, uint256 fee, uint256 amount, bool isLate)
         external
+        onlyCourt
         nonReentrant
         returns (uint256)
     {
-        dismiss(slotId, fee);
+        _dismiss(slotId, fee);
         Slot storage slot = _slots[slotId];
         if (isLate) ++slot.strikes;
         uint256 left = _bonds[slotId].left - amount;
@@ -273,6 +280,12 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         if (taken > 0) _take(jobId, slotId, taken);
     }
 
+    function _dismiss(SlotId slotId, uint256 fee) private {
+        Bond memory bond = _bonds[slotId];
+        (bond.reserved, bond.cases) = (bond.reserved - uint80(WRONG_FEES * fee), bond.cases - 1);
+        _bonds[slotId] = bond;
+    }
+
     function _take(JobId jobId, SlotId slotId, uint256 amount) private {
         _bonds[slotId].left -= uint80(amount);
 
@@ -286,15 +299,14 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     /// @inheritdoc IJudgeBench
     function reward(JobId jobId, SlotId[] calldata judges, uint256 first, uint256 each) external {
         require(msg.sender == address(treasury), OnlyTheTreasury(address(treasury)));
-        for (uint256 i; i < judges.length; ++i) _earn(jobId, judges[i], i == 0 ? first : each);
-    }
+        for (uint256 i; i < judges.length; ++i) {
+            Bond storage bond = _bonds[judges[i]];
+            uint256 earned = bond.earned + (i == 0 ? first : each);
+            // A full account stays full: it must never hold up a ruling.
+            bond.earned = uint88(Math.min(earned, type(uint88).max));
+        }
 
-    /// @dev A full account stays full: it must never hold up a ruling.
-    function _earn(JobId jobId, SlotId slotId, uint256 amount) private {
-        Bond storage bond = _bonds[slotId];
-        bond.earned = uint88(Math.min(uint256(bond.earned) + amount, type(uint88).max));
-
-        emit FeeEarned(jobId, slotId, amount);
+        emit FeesEarned(jobId, judges, first, each);
     }
 
     /* VIEWS */

@@ -146,6 +146,8 @@ def _seat_text(ballot: Ballot, seat: int, found: Sequence[Digest]) -> str:
         MISMATCH: "found another result",
         UNAVAILABLE: "could not fetch the result",
     }
+    if not any(found[seat]):
+        return "has revealed"  # findings are kept until the case is closed; the event has it for ever
     # A leaf that one member proved to be the seller's own is so whoever found it.
     proved = {found[index] for index in range(len(found)) if ballot.proved_seats >> index & 1}
     verdict = MATCH if found[seat] in proved else found[seat]

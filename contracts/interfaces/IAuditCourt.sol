@@ -45,7 +45,7 @@ interface IAuditCourt {
     event Challenged(JobId indexed jobId, address indexed challenger, uint16 segment, uint256 bond);
     event Tallied(JobId indexed jobId, uint8 round, Ruling ruling, uint40 deadline);
     event Appealed(JobId indexed jobId, address indexed appellant, uint8 round, uint256 bond, Epoch epoch);
-    event Executed(JobId indexed jobId, Ruling ruling, SlotId[] right, uint256 penalties);
+    event Executed(JobId indexed jobId, Ruling ruling, uint256 penalties);
 
     error OnlyAuditable();
     error WrongCaseStatus(CaseStatus expected, CaseStatus actual);

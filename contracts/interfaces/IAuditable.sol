@@ -59,6 +59,9 @@ interface IAuditable {
     /// @notice From a submission to the settlement anyone may call, in seconds.
     function auditWindow() external view returns (uint40);
 
+    /// @notice F of a job. Reverts unless `job` is its present state.
+    function feeOf(JobId jobId, Job calldata job) external view returns (uint256);
+
     /// @notice F of a job: what one re-execution of one segment is paid.
     function feeFor(uint256 price, uint16 segments) external view returns (uint256);
 }

@@ -86,7 +86,7 @@ interface IBallots {
     /// @return failed Whether there was no committee at all.
     function close(JobId jobId, uint8 round) external returns (bytes32 verdict, bool anybodyCame, bool failed);
 
-    /// @notice Frees a committee's judges: absent ones lose one fee, those overruled by `winner` five; without a winner all who spoke
+    /// @notice Frees a committee's judges and forgets what they found: absent ones lose one fee, those overruled by `winner` five; without a winner all who spoke
     /// are right.
     /// @return right The judges who were right.
     /// @return penalties What the others lost.
@@ -138,7 +138,7 @@ interface IBallots {
     function committeeOf(JobId jobId, uint8 round) external view returns (SlotId[] memory);
     /// @notice The verdict of at least two members and more than half of the seats, as far as revealed; 0 without one.
     function verdictOf(JobId jobId, uint8 round) external view returns (bytes32);
-    /// @notice A member's seal before it revealed, the leaf or word it revealed afterwards.
+    /// @notice A member's seal before it revealed, the leaf or word it revealed afterwards; 0 once the case is closed.
     function findingOf(JobId jobId, uint8 round, uint8 seat) external view returns (bytes32);
     /// @notice The longest time from the call of a ballot to its draw.
     function drawHorizon() external view returns (uint64);

@@ -45,7 +45,7 @@ interface IJudgeBench {
     event SlotLeft(SlotId indexed slotId, uint40 activeUntil);
     event SlotReleased(SlotId indexed slotId);
     event JudgePenalised(JobId indexed jobId, SlotId indexed slotId, uint256 amount);
-    event FeeEarned(JobId indexed jobId, SlotId indexed slotId, uint256 amount);
+    event FeesEarned(JobId indexed jobId, SlotId[] judges, uint256 first, uint256 each);
     event FeesCollected(SlotId indexed slotId, address indexed owner, uint256 amount);
 
     error OnlyTheCourts(address court, address ballots);
@@ -82,8 +82,8 @@ interface IJudgeBench {
     /// @notice Assigns a slot whose operator offered itself.
     function enlist(SlotId slotId, Walk calldata walk, SlotId[] calldata taken) external;
 
-    /// @notice Ends an assignment without loss.
-    function dismiss(SlotId slotId, uint256 fee) external;
+    /// @notice Ends assignments without loss.
+    function dismiss(SlotId[] calldata judges, uint256 fee) external;
 
     /// @notice Ends an assignment and sends `amount` of the bond to the escrow; a late judge also gets a strike.
     function penalise(JobId jobId, SlotId slotId, uint256 fee, uint256 amount, bool isLate) external returns (uint256);

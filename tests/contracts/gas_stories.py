@@ -45,8 +45,8 @@ def warm(world) -> None:
     world.settle(job_id)
 
 
-# whole jobs, every transaction as the commands send it: an answer opens its audit, the first seal draws, the last reveal
-# tallies
+# whole jobs, each transaction as the commands send it: an answer opens its audit, the first seal draws its committee,
+# the last reveal tallies
 
 
 def together(world, contract, *calls: tuple, sender):

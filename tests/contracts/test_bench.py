@@ -144,7 +144,7 @@ def test_only_the_court_and_its_ballots_assign_and_penalise(world):
         for call, arguments in (
             (bench.draw, (walk, [])),
             (bench.enlist, (1, walk, [])),
-            (bench.dismiss, (1, 0)),
+            (bench.dismiss, ([1], 0)),
             (bench.penalise, (1, 1, 0, 1, True)),
             (bench.suspend, (1, 1, 1)),
         ):
@@ -209,7 +209,7 @@ def test_a_full_account_of_fees_holds_up_no_ruling(world):
 
 def test_even_the_court_ends_no_assignment_that_does_not_exist(world):
     """A bug in the court must not free what another case reserved, nor take what none did."""
-    for call, arguments in ((world.bench.dismiss, (1, 1)), (world.bench.penalise, (1, 1, 1, 1, True))):
+    for call, arguments in ((world.bench.dismiss, ([1], 1)), (world.bench.penalise, (1, 1, 1, 1, True))):
         assert world.why(call._address, call.encode_input(*arguments), world.court) is not None
 
 

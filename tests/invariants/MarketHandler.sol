@@ -197,7 +197,7 @@ contract MarketHandler is MarketCases {
         if (kind == 6) return (address(escrow), abi.encodeCall(IAuditable.takeBond, (buyer(0), 1)));
         if (kind == 7) return (address(escrow), abi.encodeCall(IAuditable.bookPenalty, (1)));
         if (kind == 8) return (address(vault), abi.encodeCall(vault.slash, (seller(0), 1, STRANGER)));
-        if (kind == 9) return (address(bench), abi.encodeCall(bench.dismiss, (case_.judge, 0)));
+        if (kind == 9) return (address(bench), abi.encodeCall(bench.dismiss, (new SlotId[](1), 0)));
         if (kind == 10) return (address(ballots), abi.encodeCall(ballots.seal, (_id(id), case_.round, 0, CID)));
         (job.held, job.deadline) = (job.held + 1, 0); // another job than the stored one
         return (address(escrow), abi.encodeCall(escrow.settle, (_id(id), job)));

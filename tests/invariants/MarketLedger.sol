@@ -41,6 +41,7 @@ abstract contract MarketLedger is MarketWorld {
     uint256 public heldSum;
     uint256 public creditSum;
     uint256 public bondSum;
+    uint256 public earnedSum;
     uint256 public vaultSum;
 
     // of the present call
@@ -126,7 +127,7 @@ abstract contract MarketLedger is MarketWorld {
         }
         uint256 id = uint256(log.topics[1]);
         if (kind == IJobEscrow.JobPosted.selector) return _foldPosted(id, log);
-        if (kind == IJobEscrow.JudgePaid.selector || kind == IJobEscrow.JobVoided.selector) return;
+        if (kind == IJobEscrow.JobVoided.selector) return;
         Job storage job = _entries[id].job;
         vm.assertTrue(!_isFinal(job.status) || kind == IJobEscrow.JobSlashed.selector, "6: a final state never moves");
         if (kind == IJobEscrow.JobAccepted.selector) {
@@ -231,11 +232,25 @@ abstract contract MarketLedger is MarketWorld {
         } else if (kind == IAuditCourt.Appealed.selector) {
             (, uint256 bond,) = abi.decode(log.data, (uint8, uint256, Epoch));
             _foldBond(uint256(log.topics[1]), _account(log.topics[2]), bond);
+        } else if (kind == IJudgeBench.FeesEarned.selector) {
+            (SlotId[] memory judges, uint256 first, uint256 each) =
+                abi.decode(log.data, (SlotId[], uint256, uint256));
+            for (uint256 i; i < judges.length; ++i) _foldFee(uint256(log.topics[1]), i == 0 ? first : each);
+        } else if (kind == IJudgeBench.FeesCollected.selector) {
+            uint256 amount = abi.decode(log.data, (uint256));
+            earnedSum -= amount;
+            _entries[_context].balance += int256(amount);
         } else if (kind == IAuditCourt.Executed.selector) {
             Entry storage entry = _entries[uint256(log.topics[1])];
             bondSum -= entry.bonds;
             entry.bonds = 0;
         }
+    }
+
+    /// @dev For the job the fee is gone; the escrow keeps it until the judge collects.
+    function _foldFee(uint256 id, uint256 amount) private {
+        _entries[id].balance -= int256(amount);
+        earnedSum += amount;
     }
 
     function _foldBond(uint256 id, address payer, uint256 bond) private {

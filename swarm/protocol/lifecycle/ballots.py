@@ -80,7 +80,10 @@ class Ballots(Part):
         ballot, bench = self.ballot_of(job_id, round_), self.market.bench
         right: list[SlotId] = []
         penalties = 0
-        for member, verdict in zip(ballot.committee, self._verdicts_of(ballot), strict=True):
+        verdicts = self._verdicts_of(ballot)
+        for seat in range(ballot.size):
+            self.findings.pop((job_id, round_, seat), None)
+        for member, verdict in zip(ballot.committee, verdicts, strict=True):
             if verdict == ZERO_DIGEST:
                 penalties += bench.penalise(member, fee, fee, is_late=True, now=now)
             elif winner not in (ZERO_DIGEST, verdict):
