@@ -122,6 +122,10 @@ class Ballots:
         """What more than half of the seats found, as far as revealed; zero without a majority."""
         return Digest(self._client.call(self._functions.verdictOf(job_id, round_)))
 
+    def seal_min_seconds(self) -> int:
+        """The least a committee is given to seal."""
+        return self._client.call(self._functions.parameters())[0]
+
     def reveal_seconds(self) -> int:
         """How long a committee may reveal after its sealing is over."""
         return self._client.call(self._functions.parameters())[1]

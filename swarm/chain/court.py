@@ -108,6 +108,10 @@ class Court:
             denied=bytes(denied),
         )
 
+    def judge_min_seconds(self) -> int:
+        """The least a drawn judge is given."""
+        return self._client.call(self._functions.parameters())[0]
+
     def judges_of(self, job_id: JobId) -> list[SlotId]:
         """The drawn judge, last, after those who were late before it."""
         return [SlotId(slot_id) for slot_id in self._client.call(self._functions.judgesOf(job_id))[0]]

@@ -88,6 +88,10 @@ contract MarketHandler is MarketCases {
         bool expected = escrow.burnable() > 0;
         success = _do(Deed.Burn, 0, STRANGER, address(escrow), abi.encodeCall(escrow.burn, ()));
         vm.assertEq(success, expected, "anyone burns what is to be burned");
+        SlotId slot = SlotId.wrap(uint32(1 + (random >> 8) % bench.slotCount()));
+        expected = bench.bondOf(slot).earned > 0;
+        success = _do(Deed.Collect, 0, STRANGER, address(bench), abi.encodeCall(bench.collect, (slot)));
+        vm.assertEq(success, expected, "anyone has a judge paid what it has earned, once");
         _counts[uint256(Deed.Reentered)] = token.reentries();
     }
 

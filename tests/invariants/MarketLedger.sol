@@ -221,25 +221,16 @@ abstract contract MarketLedger is MarketWorld {
 
     function _foldCourt(MarketVm.Log memory log) private {
         bytes32 kind = log.topics[0];
+        if (log.emitter == address(bench)) return _foldBench(kind, log);
         if (kind == IBallots.Revealed.selector) {
             (uint8 round, bytes32 verdict,) = abi.decode(log.data, (uint8, bytes32, bytes32));
             _said[uint256(log.topics[1])][round][_slot(log.topics[2])] = verdict;
-        } else if (kind == IJudgeBench.JudgePenalised.selector) {
-            _losses.push(Loss(_slot(log.topics[2]), abi.decode(log.data, (uint256))));
         } else if (kind == IAuditCourt.Challenged.selector) {
             (, uint256 bond) = abi.decode(log.data, (uint16, uint256));
             _foldBond(uint256(log.topics[1]), _account(log.topics[2]), bond);
         } else if (kind == IAuditCourt.Appealed.selector) {
             (, uint256 bond,) = abi.decode(log.data, (uint8, uint256, Epoch));
             _foldBond(uint256(log.topics[1]), _account(log.topics[2]), bond);
-        } else if (kind == IJudgeBench.FeesEarned.selector) {
-            (SlotId[] memory judges, uint256 first, uint256 each) =
-                abi.decode(log.data, (SlotId[], uint256, uint256));
-            for (uint256 i; i < judges.length; ++i) _foldFee(uint256(log.topics[1]), i == 0 ? first : each);
-        } else if (kind == IJudgeBench.FeesCollected.selector) {
-            uint256 amount = abi.decode(log.data, (uint256));
-            earnedSum -= amount;
-            _entries[_context].balance += int256(amount);
         } else if (kind == IAuditCourt.Executed.selector) {
             Entry storage entry = _entries[uint256(log.topics[1])];
             bondSum -= entry.bonds;
@@ -247,10 +238,20 @@ abstract contract MarketLedger is MarketWorld {
         }
     }
 
-    /// @dev For the job the fee is gone; the escrow keeps it until the judge collects.
-    function _foldFee(uint256 id, uint256 amount) private {
-        _entries[id].balance -= int256(amount);
-        earnedSum += amount;
+    /// @dev For its job a fee is gone when it is earned; the escrow keeps it until the judge collects.
+    function _foldBench(bytes32 kind, MarketVm.Log memory log) private {
+        if (kind == IJudgeBench.JudgePenalised.selector) {
+            _losses.push(Loss(_slot(log.topics[2]), abi.decode(log.data, (uint256))));
+        } else if (kind == IJudgeBench.FeesEarned.selector) {
+            (SlotId[] memory judges, uint256 first, uint256 each) = abi.decode(log.data, (SlotId[], uint256, uint256));
+            uint256 sum = judges.length == 0 ? 0 : first + each * (judges.length - 1);
+            _entries[uint256(log.topics[1])].balance -= int256(sum);
+            earnedSum += sum;
+        } else if (kind == IJudgeBench.FeesCollected.selector) {
+            uint256 amount = abi.decode(log.data, (uint256));
+            earnedSum -= amount;
+            _entries[_context].balance += int256(amount);
+        }
     }
 
     function _foldBond(uint256 id, address payer, uint256 bond) private {
