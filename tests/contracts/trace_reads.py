@@ -12,24 +12,6 @@ from swarm.protocol.lifecycle import Market
 from swarm.protocol.lifecycle.treasury import BURN_ADDRESS
 from swarm.protocol.types import Ballot, BallotStatus, Bond, Case, Job, JobId, Slot, SlotId
 
-READER = "0x" + "52" * 20
-# Code that makes the calls its input lists, (address, length, data) each, and returns the answers, (length, data) each.
-READER_CODE = "".join(
-    (
-        "5f5f",  # stack: read write
-        "5b3682101560__57",  # loop: to the end unless read < calldatasize
-        "8160200135",  # length = calldata[read + 32]
-        "80836040018337",  # memory[write:] = calldata[read + 64:][:length]
-        "5f5f828486355afa50",  # staticcall(gas, calldata[read], write, length, 0, 0)
-        "3d8252",  # memory[write] = returndatasize
-        "3d5f836020013e",  # memory[write + 32:] = returndata
-        "903d01602001",  # write += 32 + returndatasize
-        "910160400190600256",  # read += 64 + length; back to the loop
-        "5b5ff3",  # end: return memory[0:write]
-    )
-)
-READER_CODE = "0x" + READER_CODE.replace("__", f"{(len(READER_CODE) - len('5b5ff3')) // 2:02x}")
-
 
 def number(value: object) -> int:
     """Any word of the twin as the number the chain keeps."""
@@ -78,27 +60,18 @@ class Reader:
     def __init__(self, market: Market, contracts: dict, rpc: Rpc) -> None:
         self.market, self._rpc = market, rpc
         self._addresses = {name: contract.address for name, contract in contracts.items()}
-        self._selectors: dict[str, bytes] = {}
-        rpc.call("anvil_setCode", READER, READER_CODE)
 
     def differences(self, actors: Sequence[str]) -> list[str]:
         """What the contracts say otherwise than the twin."""
         reads = list(self._reads(actors))
-        data = b"".join(self._entry(contract, *read) for contract, *read, _ in reads)
-        answer = bytes.fromhex(self._rpc.call("eth_call", {"to": READER, "data": "0x" + data.hex()}, "latest")[2:])
-        found = []
-        for contract, signature, arguments, expected in reads:
-            end = 32 + int.from_bytes(answer[:32])
-            got, answer = answer[32:end], answer[end:]
-            if got != expected:
-                found.append(f"{contract}.{signature}{arguments}: {_told(got)}, the twin {_told(expected)}")
-        return found
-
-    def _entry(self, contract: str, signature: str, arguments: tuple) -> bytes:
-        if signature not in self._selectors:
-            self._selectors[signature] = keccak(text=signature)[:4]
-        data = self._selectors[signature] + words(*arguments)
-        return words(self._addresses[contract], len(data)) + data
+        answers = self._rpc.read_raw(
+            [(self._addresses[contract], signature, arguments) for contract, signature, arguments, _ in reads]
+        )
+        return [
+            f"{contract}.{signature}{arguments}: {_told(got)}, the twin {_told(expected)}"
+            for (contract, signature, arguments, expected), got in zip(reads, answers, strict=True)
+            if got != expected
+        ]
 
     def _reads(self, actors: Sequence[str]) -> Iterator[Read]:
         yield from self._of_money(actors)
