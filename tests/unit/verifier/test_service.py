@@ -110,7 +110,7 @@ def test_a_match_within_bounds_is_vouched_for_with_its_evidence(journal):
 def test_a_mismatch_beyond_the_bounds_is_denied_with_its_word(journal):
     world = World(observed(CaseStatus.JUDGING, case={"comparison": Comparison.TOLERANCE}), word(MISMATCH))
     judged(world, journal).tick()
-    assert world.calls[-1] == ("deny", (JobId(1), MISMATCH, EVIDENCE))
+    assert world.calls[-1] == ("deny", (world.item.job, MISMATCH, EVIDENCE))
 
 
 # committees
