@@ -3,22 +3,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from commitments import Commitment
 from eth_account import Account
 from eth_utils import keccak
+from gas_jobs import Act, audited, cheat, sweep, unaudited
 from rpc import encode_words
-from world import EVIDENCE, RESULT, SALT, START, Terms
+from world import EVIDENCE, RESULT, START, Terms
 
-from swarm.protocol import draw
-from swarm.protocol.commitment import seal as seal_of
 from swarm.protocol.commitment import segment_digest, sha256
 from swarm.protocol.parameters import TOKEN
 from swarm.protocol.types import MATCH, Comparison
 
 LATER = START + 10_000_000  # whatever ran before, every story begins here
-Act = Callable[[], object]
 
 
 def contracts(world) -> dict[str, str]:
@@ -43,88 +39,6 @@ def warm(world) -> None:
     world.open_audit(job_id)
     world.confirm(commitment)
     world.settle(job_id)
-
-
-# whole jobs, each transaction as the commands send it: an answer opens its audit, the first seal draws its committee,
-# the last reveal tallies
-
-
-def together(world, contract, *calls: tuple, sender):
-    """Several calls of one contract in one transaction."""
-    data = [call.encode_input(*arguments) for call, *arguments in calls]
-    return world.does(contract.multicall, data, sender=sender)
-
-
-def foreseen(world, commitment: Commitment) -> tuple:
-    """The drawn judge of an audit nobody has opened, and its segment."""
-    job_id = commitment.job_id
-    seed = world.bring_seed(world.job(job_id).epoch)
-    segment = draw.drawn_segment(seed, job_id, commitment.root, world.job(job_id).segments)
-    return world.operator_of(world.escrow.openAudit.call(*world.with_terms(job_id))), segment
-
-
-def unaudited(world) -> Act:
-    return lambda: _unaudited(world, Terms())
-
-
-def sweep(world) -> Act:
-    """A sweep of twenty trials in one job."""
-    return lambda: _unaudited(world, Terms(segments=20))
-
-
-def _unaudited(world, terms: Terms) -> None:
-    commitment = world.submitted(terms, drawn=False)
-    world.bring_seed(world.job(commitment.job_id).epoch)
-    world.settle(commitment.job_id)
-
-
-def audited(world) -> Act:
-    def act() -> None:
-        commitment = world.submitted()
-        job_id = commitment.job_id
-        judge, segment = foreseen(world, commitment)
-        opens = (world.court.openAudit, *world.with_terms(job_id))
-        opening, proof = commitment.opening(segment), commitment.proof(segment)
-        answers = (world.court.confirm, job_id, world.job(job_id).under_audit.state(), opening, proof)
-        together(world, world.court, opens, answers, sender=judge)
-        world.settle(job_id)
-
-    return act
-
-
-def cheat(world) -> Act:
-    def act() -> None:
-        commitment = world.submitted()
-        job_id = commitment.job_id
-        judge, segment = foreseen(world, commitment)
-        opens = (world.court.openAudit, *world.with_terms(job_id))
-        answers = (world.court.deny, job_id, commitment.other_leaf(segment), EVIDENCE)
-        together(world, world.court, opens, answers, sender=judge)
-        convict(world, commitment)
-        world.execute(job_id)
-
-    return act
-
-
-def convict(world, commitment: Commitment) -> None:
-    """Three members who find the same: the first draws as it seals, the last tallies as it reveals."""
-    job_id, round_ = commitment.job_id, 1
-    world.bring_seed(world.ballot(job_id).epoch)
-    draws = (world.ballots.drawCommittee, job_id, round_, *world.with_terms(job_id)[1:])
-    opening = commitment.other_opening(world.case(job_id).segment)
-    leaf = commitment.other_leaf(world.case(job_id).segment)
-    members = [world.operator_of(slot) for slot in world.ballots.drawCommittee.call(*draws[1:])]
-    for seat, member in enumerate(members):
-        sealed = seal_of(job_id, round_, str(member), leaf, EVIDENCE, SALT)
-        seals = (world.ballots.seal, job_id, round_, seat, sealed)
-        if seat == 0:
-            together(world, world.ballots, draws, seals, sender=member)
-        else:
-            world.does(*seals, sender=member)
-    for member in members[:2]:
-        world.reveal(commitment, member, opening)
-    call, arguments = world.revelation(commitment, members[2], opening)
-    together(world, world.ballots, (call, *arguments), (world.ballots.tally, job_id), sender=members[2])
 
 
 # a case whose every step is a transaction of its own

@@ -2,7 +2,7 @@
 """multicall: several steps of one caller in one transaction, all or none, each as if it came alone."""
 
 import pytest
-from gas_stories import foreseen, together
+from gas_jobs import foreseen, together
 from world import EVIDENCE, SALT
 
 from swarm.protocol.commitment import seal as seal_of
