@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole jobs, each transaction as the commands send it: an answer opens its audit, the first seal draws its committee, the
-last reveal tallies. Each story returns the part that is measured."""
+"""Whole jobs as the commands send them: an answer opens its audit, the first seal draws its committee, the last reveal
+tallies. Each story returns the part that is measured."""
 
 from __future__ import annotations
 
