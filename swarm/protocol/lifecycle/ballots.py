@@ -276,6 +276,7 @@ class Ballots(Part):
         own is a
         match, whoever found it."""
         findings = [self.finding_of(ballot.job_id, ballot.round, seat) for seat in range(ballot.size)]
-        sellers = {found for seat, found in enumerate(findings) if ballot.proved_seats >> seat & 1}
+        proved = {found for seat, found in enumerate(findings) if ballot.proved_seats >> seat & 1}
+        sellers = proved - {ZERO_DIGEST}  # forgotten when the case is closed
         counted = [MATCH if found in sellers else found for found in findings]
         return [found if ballot.has_revealed(seat) else ZERO_DIGEST for seat, found in enumerate(counted)]
