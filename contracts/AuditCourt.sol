@@ -35,9 +35,10 @@ contract AuditCourt is Execution {
     /* THE DRAWN JUDGE */
 
     /// @inheritdoc IAuditCourt
-    function open(JobId jobId, Job calldata job, Terms calldata terms, bytes32 seed, uint40 since)
+    function open(JobId jobId, Job calldata job, Terms calldata terms, bytes32 seed)
         external
         nonReentrant
+        returns (SlotId judge)
     {
         Case storage case_ = _cases[jobId];
 
@@ -46,10 +47,16 @@ contract AuditCourt is Execution {
 
         case_.status = CaseStatus.Judging;
         case_.segment = uint16(Draw.segment(seed, jobId, job.segmentRoot, job.segments));
-        (case_.since, case_.epoch, case_.deadline) = (since, job.epoch, _now() + _windowFor(terms));
-        case_.judge = _drawJudge(jobId, case_, job, terms.hardwareClass, seed);
+        case_.deadline = _now() + _windowFor(terms);
+        judge = _drawJudge(jobId, case_, job, terms.hardwareClass, seed);
+        case_.judge = judge;
 
-        emit CaseOpened(jobId, case_.segment, case_.judge, case_.deadline);
+        emit CaseOpened(jobId, case_.segment, judge, case_.deadline);
+    }
+
+    /// @inheritdoc IAuditCourt
+    function openAudit(JobId jobId, Job calldata job, Terms calldata terms) external returns (SlotId) {
+        return _auditable.openAudit(jobId, job, terms);
     }
 
     /// @inheritdoc IAuditCourt
@@ -83,7 +90,7 @@ contract AuditCourt is Execution {
         _requireJudge(case_);
         require(Verdict.canDeny(verdict, case_.comparison), UnfitVerdict(verdict));
 
-        deniedVerdictOf[jobId] = verdict;
+        case_.denied = Verdict.print(verdict);
         Epoch epoch = _callBallot(jobId, case_);
 
         emit Denied(jobId, case_.judge, verdict, evidenceCid, epoch);
@@ -100,7 +107,7 @@ contract AuditCourt is Execution {
 
         uint256 penalty = _penaliseLate(jobId, late, _feeOf(job));
         if (replacements > MAX_REPLACEMENTS) {
-            _rule(jobId, case_, job, Ruling.Unjudged, new address[](0), penalty);
+            _rule(jobId, case_, job, Ruling.Unjudged, new SlotId[](0), penalty);
             return;
         }
         _late[jobId][replacements] = late;
@@ -110,7 +117,7 @@ contract AuditCourt is Execution {
         bool isLast = replacements == MAX_REPLACEMENTS;
         case_.deadline = _now() + (isLast ? 2 : 1) * _windowFor(terms);
         if (!isLast) {
-            (bytes32 seed,) = beacon.seedFor(case_.epoch);
+            (bytes32 seed,) = beacon.seedFor(job.epoch);
             case_.judge = _drawJudge(jobId, case_, job, terms.hardwareClass, seed);
         }
 
@@ -151,8 +158,9 @@ contract AuditCourt is Execution {
 
         emit Confirmed(jobId, judge, evidenceCid);
 
-        address owner = bench.dismiss(judge, _feeOf(job));
-        _rule(jobId, case_, job, Ruling.Confirmed, _only(owner), 0);
+        SlotId[] memory right = _only(judge);
+        bench.dismiss(right, _feeOf(job));
+        _rule(jobId, case_, job, Ruling.Confirmed, right, 0);
     }
 
     function _drawJudge(JobId jobId, Case storage case_, Job calldata job, uint16 hardwareClass, bytes32 seed)
@@ -160,7 +168,7 @@ contract AuditCourt is Execution {
         returns (SlotId)
     {
         IJudgeBench.Walk memory walk = _walkFor(jobId, case_, job, hardwareClass);
-        (walk.seed, walk.wanted) = (seed, 1);
+        (walk.seed, walk.wanted, walk.since) = (seed, 1, job.deadline - _auditable.auditWindow());
         (SlotId[] memory taken,) = judgesOf(jobId);
         (SlotId[] memory found,) = bench.draw(walk, taken);
         return found.length == 0 ? SlotId.wrap(0) : found[0];
@@ -171,7 +179,7 @@ contract AuditCourt is Execution {
         view
         returns (IJudgeBench.Walk memory walk)
     {
-        (walk.jobId, walk.round, walk.since) = (jobId, case_.round, case_.since);
+        (walk.jobId, walk.round) = (jobId, case_.round);
         (walk.hardwareClass, walk.fee) = (hardwareClass, _feeOf(job));
         (walk.buyer, walk.seller) = (job.buyer, job.seller);
     }
@@ -252,7 +260,7 @@ contract AuditCourt is Execution {
         require(case_.comparison == Comparison.Tolerance, NotForComparison(case_.comparison));
         _requireCommitted(jobId, isSubmitted ? word.segment : case_.segment, job, opening, proof);
 
-        (address[] memory right, uint256 penalty) = (new address[](0), uint256(0));
+        (SlotId[] memory right, uint256 penalty) = (new SlotId[](0), uint256(0));
         if (isSubmitted) {
             require(SlotId.unwrap(word.judge) != 0, NotACanary());
             penalty = bench.suspend(jobId, word.judge, FALSE_WORD_FEES * _feeOf(job));
@@ -261,8 +269,9 @@ contract AuditCourt is Execution {
             require(case_.status == CaseStatus.Voting && case_.answersDraw && case_.instance == 1, NotACanary());
             _requireBeforeSeed(jobId, case_);
             ballots.cancel(jobId, case_.round);
-            address owner = bench.dismiss(case_.judge, _feeOf(job));
-            if (deniedVerdictOf[jobId] == MISMATCH) right = _only(owner);
+            SlotId[] memory judge = _only(case_.judge);
+            bench.dismiss(judge, _feeOf(job));
+            if (case_.denied == Verdict.print(MISMATCH)) right = judge;
         }
         _rule(jobId, case_, job, Ruling.Canary, right, penalty);
     }
@@ -283,18 +292,13 @@ contract AuditCourt is Execution {
         require(hasDepth && Commitment.root(leaf, segment, proof) == job.segmentRoot, OpeningNotCommitted());
     }
 
-    function _only(address judge) private pure returns (address[] memory right) {
-        right = new address[](1);
-        right[0] = judge;
-    }
-
     /// @dev A ruling without a committee.
     function _rule(
         JobId jobId,
         Case storage case_,
         Job calldata job,
         Ruling ruling,
-        address[] memory right,
+        SlotId[] memory right,
         uint256 penalties
     ) private {
         (case_.status, case_.ruling) = (CaseStatus.Closed, ruling);
@@ -302,7 +306,7 @@ contract AuditCourt is Execution {
         (outcome.ruling, outcome.answersDraw, outcome.firstIsRight) = (ruling, true, right.length > 0);
         (outcome.right, outcome.penalties) = (right, penalties);
 
-        emit Executed(jobId, ruling, right, penalties);
+        emit Executed(jobId, ruling, penalties);
 
         _auditable.rule(jobId, job, outcome);
     }

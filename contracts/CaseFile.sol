@@ -2,6 +2,7 @@
 pragma solidity ^0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Multicall} from "./Multicall.sol";
 import {IAuditCourt} from "./interfaces/IAuditCourt.sol";
 import {IAuditable, Ruling} from "./interfaces/IAuditable.sol";
 import {IBallots} from "./interfaces/IBallots.sol";
@@ -15,7 +16,7 @@ import {StateHash} from "./libraries/StateHash.sol";
 import {Windows} from "./libraries/Windows.sol";
 
 /// @title The court's files: what is stored of a case, and what every part of the court needs to read it.
-abstract contract CaseFile is IAuditCourt, ReentrancyGuardTransient {
+abstract contract CaseFile is IAuditCourt, ReentrancyGuardTransient, Multicall {
     uint256 internal constant MAX_REPLACEMENTS = 5;
     uint8 internal constant LAST_INSTANCE = 3;
 
@@ -41,8 +42,6 @@ abstract contract CaseFile is IAuditCourt, ReentrancyGuardTransient {
     uint40 internal immutable _appealSeconds;
 
     mapping(JobId jobId => Case) internal _cases;
-    /// @inheritdoc IAuditCourt
-    mapping(JobId jobId => bytes32) public deniedVerdictOf;
     mapping(JobId jobId => Word) internal _words;
     mapping(JobId jobId => address[]) internal _challengers;
     mapping(JobId jobId => mapping(uint8 round => Appeal)) internal _appeals;
@@ -70,7 +69,7 @@ abstract contract CaseFile is IAuditCourt, ReentrancyGuardTransient {
         case_.round = isFirst ? 0 : case_.round + 1;
         case_.firstRound = case_.round + 1;
         (case_.comparison, case_.ruling, case_.answersDraw) = (comparison, Ruling.None, answersDraw);
-        (case_.instance, case_.replacements, case_.judge) = (0, 0, SlotId.wrap(0));
+        (case_.instance, case_.replacements, case_.judge, case_.denied) = (0, 0, SlotId.wrap(0), 0);
     }
 
     /// @dev Takes the case to the next committee.
@@ -78,9 +77,7 @@ abstract contract CaseFile is IAuditCourt, ReentrancyGuardTransient {
         uint8 instance = ++case_.instance;
         uint8 round = ++case_.round;
         case_.status = CaseStatus.Voting;
-        return ballots.callBallot(
-            jobId, round, case_.comparison, case_.segment, seatsOf(instance), instance > 1
-        );
+        return ballots.callBallot(jobId, round, case_.comparison, case_.segment, seatsOf(instance));
     }
 
     function _requireStatus(Case storage case_, CaseStatus expected) internal view {
@@ -103,6 +100,11 @@ abstract contract CaseFile is IAuditCourt, ReentrancyGuardTransient {
 
     function _feeOf(Job calldata job) internal view returns (uint256) {
         return _auditable.feeFor(job.price, job.segments);
+    }
+
+    function _only(SlotId judge) internal pure returns (SlotId[] memory list) {
+        list = new SlotId[](1);
+        list[0] = judge;
     }
 
     function _now() internal view returns (uint40) {

@@ -8,7 +8,7 @@ import {Epoch} from "./interfaces/IBeacon.sol";
 import {Job} from "./interfaces/Job.sol";
 import {JobId, SlotId} from "./interfaces/Types.sol";
 import {FALSE_WORD_FEES, WRONG_FEES} from "./libraries/Fees.sol";
-import {MATCH, UNAVAILABLE, UNDELIVERED} from "./libraries/Verdict.sol";
+import {MATCH, UNAVAILABLE, UNDELIVERED, Verdict} from "./libraries/Verdict.sol";
 
 /// @title Rulings: tallied, appealed, carried out.
 abstract contract Execution is CaseFile {
@@ -70,7 +70,7 @@ abstract contract Execution is CaseFile {
 
         case_.status = CaseStatus.Closed;
         Draft memory draft = _draftFor(jobId, case_, job);
-        if (case_.answersDraw) _judgeDenier(jobId, case_.judge, draft);
+        if (case_.answersDraw) _judgeDenier(jobId, case_.judge, case_.denied, draft);
         else _judgeChallenge(jobId, case_.segment, draft);
         for (uint8 round = case_.firstRound; round <= case_.round; ++round) {
             _judgeCommittee(jobId, round, draft);
@@ -85,31 +85,30 @@ abstract contract Execution is CaseFile {
     }
 
     function _draftFor(JobId jobId, Case storage case_, Job calldata job) private view returns (Draft memory draft) {
-        uint256 payers = _challengers[jobId].length + LAST_INSTANCE;
+        uint256 payers = LAST_INSTANCE + (case_.answersDraw ? 0 : _challengers[jobId].length);
         Outcome memory outcome = draft.outcome;
         (outcome.ruling, outcome.answersDraw) = (case_.ruling, case_.answersDraw);
         (draft.fee, draft.seller) = (_feeOf(job), job.seller);
         draft.winner = ballots.verdictOf(jobId, case_.ruledRound);
-        outcome.right = new address[](1 + 3 + 7 + 15);
+        outcome.right = new SlotId[](1 + 3 + 7 + 15);
         (outcome.accusers, outcome.bonded) = (new address[](payers), new address[](payers));
         outcome.bonds = new uint256[](payers);
     }
 
     /// @dev The judge who denied: overruled it loses five fees, or one where it only could not fetch; right it comes first.
-    function _judgeDenier(JobId jobId, SlotId judge, Draft memory draft) private {
+    function _judgeDenier(JobId jobId, SlotId judge, bytes12 denied, Draft memory draft) private {
         Outcome memory outcome = draft.outcome;
-        bytes32 verdict = deniedVerdictOf[jobId];
 
         if (outcome.ruling == Ruling.Acquitted) {
-            bool couldNotFetch = verdict == UNAVAILABLE;
+            bool couldNotFetch = denied == Verdict.print(UNAVAILABLE);
             outcome.harmedSeller = !couldNotFetch;
             uint256 loss = (couldNotFetch ? 1 : WRONG_FEES) * draft.fee;
             outcome.penalties += bench.penalise(jobId, judge, draft.fee, loss, couldNotFetch);
             return;
         }
-        address owner = bench.dismiss(judge, draft.fee);
-        outcome.firstIsRight = outcome.ruling == Ruling.Void || verdict == draft.winner;
-        if (outcome.firstIsRight) outcome.right[draft.right++] = owner;
+        bench.dismiss(_only(judge), draft.fee);
+        outcome.firstIsRight = outcome.ruling == Ruling.Void || denied == Verdict.print(draft.winner);
+        if (outcome.firstIsRight) outcome.right[draft.right++] = judge;
     }
 
     /// @dev Challengers who were wrong lose their bonds, or of them the fees of three judges where the result only came late; those who were right share in what is taken. A judge whose word for this
@@ -136,7 +135,7 @@ abstract contract Execution is CaseFile {
     }
 
     function _judgeCommittee(JobId jobId, uint8 round, Draft memory draft) private {
-        (address[] memory right, uint256 penalties) = ballots.release(jobId, round, draft.fee, draft.winner);
+        (SlotId[] memory right, uint256 penalties) = ballots.release(jobId, round, draft.fee, draft.winner);
         draft.outcome.penalties += penalties;
         for (uint256 i; i < right.length; ++i) draft.outcome.right[draft.right++] = right[i];
     }
@@ -164,17 +163,24 @@ abstract contract Execution is CaseFile {
 
     function _finish(JobId jobId, Job calldata job, Draft memory draft) private {
         Outcome memory outcome = draft.outcome;
-        outcome.right = _first(outcome.right, draft.right);
-        outcome.accusers = _first(outcome.accusers, draft.accusers);
-        outcome.bonded = _first(outcome.bonded, draft.bonded);
+        _cut(outcome, draft);
 
-        emit Executed(jobId, outcome.ruling, outcome.right, outcome.penalties);
+        emit Executed(jobId, outcome.ruling, outcome.penalties);
 
         _auditable.rule(jobId, job, outcome);
     }
 
-    function _first(address[] memory list, uint256 count) private pure returns (address[] memory head) {
-        head = new address[](count);
-        for (uint256 i; i < count; ++i) head[i] = list[i];
+    /// @dev Lists end where they are filled to.
+    function _cut(Outcome memory outcome, Draft memory draft) private pure {
+        SlotId[] memory right = outcome.right;
+        (address[] memory accusers, address[] memory bonded) = (outcome.accusers, outcome.bonded);
+        uint256[] memory bonds = outcome.bonds;
+        (uint256 judges, uint256 sharers, uint256 payers) = (draft.right, draft.accusers, draft.bonded);
+        assembly ("memory-safe") {
+            mstore(right, judges)
+            mstore(accusers, sharers)
+            mstore(bonded, payers)
+            mstore(bonds, payers)
+        }
     }
 }

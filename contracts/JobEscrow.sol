@@ -13,7 +13,7 @@ import {IReputation} from "./interfaces/IReputation.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {Job, JobStatus, Terms} from "./interfaces/Job.sol";
 import {EscrowParameters} from "./interfaces/Parameters.sol";
-import {JobId} from "./interfaces/Types.sol";
+import {JobId, SlotId} from "./interfaces/Types.sol";
 import {BPS, Bps} from "./libraries/Bps.sol";
 import {Commitment} from "./libraries/Commitment.sol";
 import {Draw} from "./libraries/Draw.sol";
@@ -42,7 +42,6 @@ contract JobEscrow is Rulings {
     }
 
     IBeacon public immutable beacon;
-    IJudgeBench public immutable bench;
     IAuditCourt public immutable court;
     uint96 private immutable _minPrice;
     uint40 private immutable _seedDelay;
@@ -64,13 +63,13 @@ contract JobEscrow is Rulings {
 
     constructor(Contracts memory others, EscrowParameters memory parameters_)
         Treasury(others.token)
-        Rulings(others.vault, others.reputation, parameters_.feeMin, parameters_.auditWindow)
+        Rulings(others.vault, others.bench, others.reputation, parameters_.feeMin, parameters_.auditWindow)
     {
         uint24 judged = others.court.maxSegmentSeconds();
         require(others.court.auditable() == address(this), WrongCourt(others.court.auditable()));
         require(parameters_.maxSegmentSeconds <= judged, SecondsOutOfRange(judged, parameters_.maxSegmentSeconds));
 
-        (beacon, bench, court) = (others.beacon, others.bench, others.court);
+        (beacon, court) = (others.beacon, others.court);
         _minPrice = parameters_.minPrice;
         _seedDelay = parameters_.seedDelay;
         _genesis = others.beacon.genesis();
@@ -286,7 +285,7 @@ contract JobEscrow is Rulings {
         require(resultCid != 0, EmptyCid());
         require(segmentRoot != 0, EmptyRoot());
 
-        (job.status, job.deadline, job.epoch) = (JobStatus.Submitted, _now() + _auditWindow, epoch);
+        (job.status, job.deadline, job.epoch) = (JobStatus.Submitted, _now() + auditWindow, epoch);
         (job.resultCid, job.segmentRoot) = (resultCid, segmentRoot);
         _store(jobId, job);
 
@@ -321,8 +320,12 @@ contract JobEscrow is Rulings {
         (drawn,) = _draw(jobId, job);
     }
 
-    /// @inheritdoc IJobEscrow
-    function openAudit(JobId jobId, Job memory job, Terms calldata terms) external nonReentrant {
+    /// @inheritdoc IAuditable
+    function openAudit(JobId jobId, Job memory job, Terms calldata terms)
+        external
+        nonReentrant
+        returns (SlotId judge)
+    {
         _requireState(jobId, job, JobStatus.Submitted);
         _requireTerms(job, terms);
         require(!job.audited, IAuditCourt.CaseAlreadyOpen(jobId));
@@ -334,7 +337,7 @@ contract JobEscrow is Rulings {
 
         emit AuditOpened(jobId);
 
-        court.open(jobId, job, terms, seed, job.deadline - _auditWindow);
+        judge = court.open(jobId, job, terms, seed);
     }
 
     /// @inheritdoc IAuditable
@@ -369,6 +372,13 @@ contract JobEscrow is Rulings {
     /// @inheritdoc IAuditable
     function bookPenalty(uint256 amount) external onlyCourt {
         _addToPool(amount);
+    }
+
+    /// @inheritdoc IAuditable
+    function payJudge(address owner, uint256 amount) external nonReentrant {
+        require(msg.sender == address(bench), OnlyBench(address(bench)));
+
+        _pay(vault.payoutOf(owner), amount);
     }
 
     /// @dev A seed that judges made may be biased by one of them, so it draws twice as often.
@@ -461,6 +471,12 @@ contract JobEscrow is Rulings {
         _requireCurrent(jobId, job);
     }
 
+    /// @inheritdoc IAuditable
+    function feeOf(JobId jobId, Job memory job) external view returns (uint256) {
+        _requireCurrent(jobId, job);
+        return _feeOf(job);
+    }
+
     /// @inheritdoc IJobEscrow
     function priceAt(Terms calldata terms, uint40 openUntil, uint40 time) public pure returns (uint96) {
         uint256 elapsed = time - (openUntil - terms.openSeconds);
@@ -494,7 +510,7 @@ contract JobEscrow is Rulings {
             minPrice: _minPrice,
             feeMin: _feeMin,
             seedDelay: _seedDelay,
-            auditWindow: _auditWindow,
+            auditWindow: auditWindow,
             maxRunSeconds: _maxRunSeconds,
             maxSegmentSeconds: _maxSegmentSeconds,
             maxSegments: _maxSegments

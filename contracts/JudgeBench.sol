@@ -2,7 +2,9 @@
 pragma solidity ^0.8.37;
 
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
+import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Checkpoints} from "@openzeppelin/contracts/utils/structs/Checkpoints.sol";
+import {IAuditable} from "./interfaces/IAuditable.sol";
 import {IJudgeBench} from "./interfaces/IJudgeBench.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {JobId, SlotId} from "./interfaces/Types.sol";
@@ -41,8 +43,8 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     address public immutable court;
     /// @inheritdoc IJudgeBench
     address public immutable ballots;
-    /// @notice Where penalties go.
-    address public immutable treasury;
+    /// @notice Where penalties go, and where the fees of judges lie.
+    IAuditable public immutable treasury;
     /// @inheritdoc IJudgeBench
     uint256 public immutable slotBond;
     /// @inheritdoc IJudgeBench
@@ -66,10 +68,11 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         IStakeVault vault_,
         address court_,
         address ballots_,
-        address treasury_,
+        IAuditable treasury_,
         uint256 slotBond_,
         uint40 slotExitDelay_
     ) {
+        assert(slotBond_ <= type(uint80).max);
         (vault, court, ballots, treasury) = (vault_, court_, ballots_, treasury_);
         (slotBond, slotExitDelay) = (slotBond_, slotExitDelay_);
     }
@@ -85,7 +88,7 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         (slot.owner, slot.operator, slot.hardwareClass) = (msg.sender, operator, hardwareClass);
         slot.activeFrom = _now();
         slot.index = _sit(_benches[hardwareClass], slotId);
-        _bonds[slotId].left = uint120(slotBond);
+        _bonds[slotId].left = uint80(slotBond);
 
         emit SlotTaken(slotId, msg.sender, operator, hardwareClass);
 
@@ -120,6 +123,23 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         emit SlotReleased(slotId);
 
         vault.unlock(owner, bond.left);
+        if (bond.earned > 0) _payOut(slotId, owner, bond.earned);
+    }
+
+    /// @inheritdoc IJudgeBench
+    function collect(SlotId slotId) external nonReentrant {
+        uint256 amount = _bonds[slotId].earned;
+
+        require(amount > 0, NothingEarned(slotId));
+
+        _bonds[slotId].earned = 0;
+        _payOut(slotId, _slots[slotId].owner, amount);
+    }
+
+    function _payOut(SlotId slotId, address owner, uint256 amount) private {
+        emit FeesCollected(slotId, owner, amount);
+
+        treasury.payJudge(owner, amount);
     }
 
     /// @dev Gives the slot a position on the bench and counts its owner.
@@ -156,7 +176,7 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     {
         Seats storage bench = _benches[walk.hardwareClass];
         // The bench as it was when the round began: who joins or leaves later moves no draw.
-        uint256 count = bench.lengths.upperLookupRecent(walk.since);
+        uint256 count = _lengthAt(bench, walk.since);
         uint256 end = walk.probe + MAX_PROBES;
         Keys memory keys = _keysOf(walk, taken);
         SlotId[] memory drawn = new SlotId[](walk.wanted);
@@ -168,6 +188,12 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         }
         found = new SlotId[](filled);
         for (uint256 i; i < filled; ++i) found[i] = drawn[i];
+    }
+
+    /// @dev Nobody has come since in nearly every draw: then one look is enough.
+    function _lengthAt(Seats storage bench, uint40 time) private view returns (uint256) {
+        (, uint48 changedAt, uint208 length) = bench.lengths.latestCheckpoint();
+        return changedAt <= time ? length : bench.lengths.upperLookupRecent(time);
     }
 
     /// @inheritdoc IJudgeBench
@@ -184,12 +210,13 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
             && (activeUntil == 0 || activeUntil > walk.since);
         if (!wasActive) return false;
         address operator = slot.operator;
-        if (_has(keys, owner) || _has(keys, operator)) return false;
+        if (_has(keys, owner, operator)) return false;
         Bond memory bond = _bonds[slotId];
         uint256 reserve = WRONG_FEES * walk.fee;
         if (bond.cases >= MAX_CASES || bond.left - bond.reserved < reserve) return false;
 
-        _bonds[slotId] = Bond(bond.left, bond.reserved + uint120(reserve), bond.cases + 1);
+        (bond.reserved, bond.cases) = (bond.reserved + uint80(reserve), bond.cases + 1);
+        _bonds[slotId] = bond;
         _add(keys, owner, operator);
         return true;
     }
@@ -208,9 +235,11 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         if (other != one) keys.list[keys.count++] = other;
     }
 
-    function _has(Keys memory keys, address key) private pure returns (bool) {
-        for (uint256 i; i < keys.count; ++i) {
-            if (keys.list[i] == key) return true;
+    function _has(Keys memory keys, address one, address other) private pure returns (bool) {
+        (address[] memory list, uint256 count) = (keys.list, keys.count);
+        for (uint256 i; i < count; ++i) {
+            address key = list[i];
+            if (key == one || key == other) return true;
         }
         return false;
     }
@@ -218,19 +247,18 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
     /* BONDS */
 
     /// @inheritdoc IJudgeBench
-    function dismiss(SlotId slotId, uint256 fee) public onlyCourt returns (address owner) {
-        Bond memory bond = _bonds[slotId];
-        _bonds[slotId] = Bond(bond.left, bond.reserved - uint120(WRONG_FEES * fee), bond.cases - 1);
-        owner = _slots[slotId].owner;
+    function dismiss(SlotId[] calldata judges, uint256 fee) external onlyCourt {
+        for (uint256 i; i < judges.length; ++i) _dismiss(judges[i], fee);
     }
 
     /// @inheritdoc IJudgeBench
     function penalise(JobId jobId, SlotId slotId, uint256 fee, uint256 amount, bool isLate)
         external
+        onlyCourt
         nonReentrant
         returns (uint256)
     {
-        dismiss(slotId, fee);
+        _dismiss(slotId, fee);
         Slot storage slot = _slots[slotId];
         if (isLate) ++slot.strikes;
         uint256 left = _bonds[slotId].left - amount;
@@ -252,12 +280,33 @@ contract JudgeBench is IJudgeBench, ReentrancyGuardTransient {
         if (taken > 0) _take(jobId, slotId, taken);
     }
 
+    function _dismiss(SlotId slotId, uint256 fee) private {
+        Bond memory bond = _bonds[slotId];
+        (bond.reserved, bond.cases) = (bond.reserved - uint80(WRONG_FEES * fee), bond.cases - 1);
+        _bonds[slotId] = bond;
+    }
+
     function _take(JobId jobId, SlotId slotId, uint256 amount) private {
-        _bonds[slotId].left -= uint120(amount);
+        _bonds[slotId].left -= uint80(amount);
 
         emit JudgePenalised(jobId, slotId, amount);
 
-        vault.slash(_slots[slotId].owner, amount, treasury);
+        vault.slash(_slots[slotId].owner, amount, address(treasury));
+    }
+
+    /* FEES */
+
+    /// @inheritdoc IJudgeBench
+    function reward(JobId jobId, SlotId[] calldata judges, uint256 first, uint256 each) external {
+        require(msg.sender == address(treasury), OnlyTheTreasury(address(treasury)));
+        for (uint256 i; i < judges.length; ++i) {
+            Bond storage bond = _bonds[judges[i]];
+            uint256 earned = bond.earned + (i == 0 ? first : each);
+            // A full account stays full: it must never hold up a ruling.
+            bond.earned = uint88(Math.min(earned, type(uint88).max));
+        }
+
+        emit FeesEarned(jobId, judges, first, each);
     }
 
     /* VIEWS */

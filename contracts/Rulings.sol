@@ -4,6 +4,7 @@ pragma solidity ^0.8.37;
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 import {Treasury} from "./Treasury.sol";
 import {Outcome, Ruling} from "./interfaces/IAuditable.sol";
+import {IJudgeBench} from "./interfaces/IJudgeBench.sol";
 import {IReputation} from "./interfaces/IReputation.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {Job, JobStatus} from "./interfaces/Job.sol";
@@ -30,12 +31,20 @@ abstract contract Rulings is Treasury {
     }
 
     IStakeVault public immutable vault;
+    IJudgeBench public immutable bench;
     IReputation public immutable reputation;
     uint96 internal immutable _feeMin;
-    uint40 internal immutable _auditWindow;
+    uint40 public immutable auditWindow;
 
-    constructor(IStakeVault vault_, IReputation reputation_, uint96 feeMin, uint40 auditWindow) {
-        (vault, reputation, _feeMin, _auditWindow) = (vault_, reputation_, feeMin, auditWindow);
+    constructor(
+        IStakeVault vault_,
+        IJudgeBench bench_,
+        IReputation reputation_,
+        uint96 feeMin,
+        uint40 auditWindow_
+    ) {
+        (vault, bench, reputation) = (vault_, bench_, reputation_);
+        (_feeMin, auditWindow) = (feeMin, auditWindow_);
     }
 
     function _carryOut(JobId jobId, Job memory job, Outcome calldata outcome) internal {
@@ -59,8 +68,8 @@ abstract contract Rulings is Treasury {
         (job.status, job.audited) = (JobStatus.Submitted, true);
         _conclude(jobId, job, outcome.ruling);
 
+        bench.reward(jobId, outcome.right, fee, 0);
         reputation.recordPass(job.seller, job.buyer, job.price);
-        _payJudge(jobId, outcome.right[0], fee);
         _pay(job.buyer, returned);
     }
 
@@ -77,8 +86,8 @@ abstract contract Rulings is Treasury {
         if (outcome.answersDraw) job.audited = true;
         _conclude(jobId, job, outcome.ruling);
 
+        bench.reward(jobId, outcome.right, pay.each, pay.each);
         if (outcome.answersDraw) reputation.recordPass(job.seller, job.buyer, job.price);
-        _payJudges(jobId, outcome.right, pay.each);
         _pay(vault.payoutOf(job.seller), toSeller);
         _pay(job.buyer, returned);
     }
@@ -102,9 +111,8 @@ abstract contract Rulings is Treasury {
         job.status = JobStatus.Slashed;
         _conclude(jobId, job, outcome.ruling);
 
+        bench.reward(jobId, outcome.right, share + (paidByLevy == 1 ? fee : pay.each), share + pay.each);
         _seize(jobId, job, refunded, burned);
-        if (paidByLevy == 1) _payJudge(jobId, outcome.right[0], fee + share);
-        _payJudges(jobId, outcome.right[paidByLevy:], pay.each + share);
         _payAccusers(outcome.accusers, share);
         _pay(job.buyer, refunded);
     }
@@ -128,8 +136,8 @@ abstract contract Rulings is Treasury {
 
         emit JobVoided(jobId, toBuyer, toSeller);
 
+        bench.reward(jobId, outcome.right, pay.each, pay.each);
         vault.unlock(job.seller, job.collateral);
-        _payJudges(jobId, outcome.right, pay.each);
         _pay(vault.payoutOf(job.seller), toSeller);
         _pay(job.buyer, toBuyer);
     }
@@ -140,7 +148,7 @@ abstract contract Rulings is Treasury {
         _addToPool(outcome.penalties + outcome.forfeited);
         uint256 returned = outcome.answersDraw ? _closeLevy(job, 0) : 0;
         job.status = JobStatus.Submitted;
-        if (outcome.answersDraw) (job.audited, job.deadline) = (true, uint40(block.timestamp) + _auditWindow);
+        if (outcome.answersDraw) (job.audited, job.deadline) = (true, uint40(block.timestamp) + auditWindow);
         _conclude(jobId, job, outcome.ruling);
 
         _pay(job.buyer, returned);
@@ -154,8 +162,8 @@ abstract contract Rulings is Treasury {
         job.status = JobStatus.Refunded;
         _conclude(jobId, job, outcome.ruling);
 
+        bench.reward(jobId, outcome.right, fee, 0);
         vault.unlock(job.seller, job.collateral);
-        _payJudges(jobId, outcome.right, fee);
         _pay(job.buyer, returned);
     }
 
@@ -190,18 +198,8 @@ abstract contract Rulings is Treasury {
         _addToPool(rest - toHarmed);
     }
 
-    function _payJudges(JobId jobId, address[] calldata judges, uint256 amount) private {
-        for (uint256 i; i < judges.length; ++i) _payJudge(jobId, judges[i], amount);
-    }
-
     function _payAccusers(address[] calldata accusers, uint256 amount) private {
         for (uint256 i; i < accusers.length; ++i) _pay(vault.payoutOf(accusers[i]), amount);
-    }
-
-    function _payJudge(JobId jobId, address judge, uint256 amount) private {
-        emit JudgePaid(jobId, judge, amount);
-
-        _pay(vault.payoutOf(judge), amount);
     }
 
     /// @dev Stores the state a ruling leaves the job in.

@@ -86,7 +86,7 @@ abstract contract Treasury is IJobEscrow, ReentrancyGuardTransient {
     }
 
     function _addToPool(uint256 amount) internal {
-        _reserves.pool += uint128(amount);
+        if (amount > 0) _reserves.pool += uint128(amount);
     }
 
     function _addToBurn(uint256 amount) internal {

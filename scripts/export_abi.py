@@ -31,7 +31,7 @@ SOURCES = {
     "FaucetToken": "contracts/mocks/FaucetToken.sol",
 }
 SETTINGS = {
-    "optimizer": {"enabled": True, "runs": 200},
+    "optimizer": {"enabled": True, "runs": 1000},
     "evmVersion": "cancun",
     "metadata": {"bytecodeHash": "none", "appendCBOR": False},
     "outputSelection": {"*": {"*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},

@@ -26,6 +26,7 @@ def command() -> None:
     Examples:
       verifier register        lock the bond and take a slot
       verifier run             judge until ^C
+      verifier collect         have the earned fees paid
       verifier show 7          who judges job 7 and what they found
     """
 
@@ -65,6 +66,22 @@ def unregister(context: Context) -> None:
         else:
             chain.bench.release_slot(context.account, slot.slot_id)
             context.screen.note(f"released slot {slot.slot_id}; its bond is free stake again")
+
+
+@command.command(epilog=example("verifier collect"))
+@with_context
+def collect(context: Context) -> None:
+    """Have the fees paid that the account's slots have earned: one transfer a slot, to the payout address."""
+    from swarm.units import format_amount
+
+    chain, paid = context.chain, 0
+    for slot in chain.bench.slots():
+        earned = chain.bench.bond(slot.slot_id).earned if slot.owner == context.address else 0
+        if earned:
+            chain.bench.collect(context.account, slot.slot_id)
+            context.screen.note(f"collected {format_amount(earned)} TOK of slot {slot.slot_id}")
+            paid += earned
+    context.screen.facts({"collected_tok": format_amount(paid)}, essence="collected_tok")
 
 
 @command.command(epilog=example("verifier run --log-format json"))
@@ -120,7 +137,7 @@ def show(context: Context, job: str) -> None:
         "segment": "undelivered" if case.segment == UNDELIVERED else case.segment,
         "comparison": case.comparison.name.lower(),
         "judge": f"slot {case.judge}" if case.judge else "none",
-        "denied": case.answers_draw and any(chain.court.denied_verdict(job_id)),
+        "denied": any(case.denied),
         "ruling": None if case.ruling is Ruling.NONE else case.ruling.name.lower(),
         "replacements": case.replacements,
         "deadline": ballots[-1].deadline if case.status is CaseStatus.VOTING else case.deadline,
@@ -146,6 +163,8 @@ def _seat_text(ballot: Ballot, seat: int, found: Sequence[Digest]) -> str:
         MISMATCH: "found another result",
         UNAVAILABLE: "could not fetch the result",
     }
+    if not any(found[seat]):
+        return "has revealed"  # findings are kept until the case is closed; the event has it for ever
     # A leaf that one member proved to be the seller's own is so whoever found it.
     proved = {found[index] for index in range(len(found)) if ballot.proved_seats >> index & 1}
     verdict = MATCH if found[seat] in proved else found[seat]

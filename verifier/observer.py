@@ -22,6 +22,7 @@ from swarm.protocol.types import (
     SlotId,
 )
 from verifier.fallback import Outage
+from verifier.foresight import Foreseen, Foresight
 from verifier.view import Hand, Observed
 
 TURN_SECONDS = 2
@@ -38,6 +39,7 @@ class Observer:
         self, chain: Chain, operator: Address, turns: int, outage_of: Callable[..., Outage | None] = lambda *_: None
     ) -> None:
         self._chain, self._operator, self._turns, self._outage_of = chain, operator, turns, outage_of
+        self._foresight = Foresight(chain)
         self._slots: dict[SlotId, Slot] = {}
         self._final: set[JobId] = set()
         self._reorganisations = 0
@@ -93,14 +95,21 @@ class Observer:
         rate = job.audit_bps * (2 if is_fallback else 1)
         drawn = seed is not None and draw.is_drawn(seed, job.job_id, job.segment_root, rate)
         lacks_judge = case.status is CaseStatus.JUDGING and not case.judge
+        foreseen = Foreseen(case, ballot)
+        if drawn and job.status is JobStatus.SUBMITTED and not job.audited:
+            foreseen = self._foresight.of_case(job, case, seed, now, self.my_slots())
+        elif seed is not None and ballot and ballot.status is BallotStatus.DRAWING:
+            foreseen = self._foresight.of_ballot(job, case, ballot, now, self.my_slots())
         return Observed(
             job=job,
-            case=case,
+            case=foreseen.case,
             # Each judge waits for its turn: the first to bring a seed pays the gas, the others find it there.
             seed_due=is_missing and now >= due + self.turn(job.job_id),
             seed_known=seed is not None,
             drawn=drawn and job.status is JobStatus.SUBMITTED,
-            ballot=ballot,
+            ballot=foreseen.ballot,
+            left_until=foreseen.left_until,
+            undrawn=foreseen.ballot is not ballot,
             outage=self._outage_of(epoch, due, now, self.my_slots) if is_missing else None,
             fee=self._chain.escrow.fee_for(job.price, job.segments) if lacks_judge else 0,
             barred=self._barred(job) if lacks_judge else frozenset(),

@@ -175,7 +175,7 @@ def make_seed(view: View, item: Observed) -> MakeSeed | None:
 @_rule
 def open_audit(view: View, item: Observed) -> OpenAudit | None:
     pending = item.job.status is JobStatus.SUBMITTED and item.seed_known and not item.job.audited
-    return OpenAudit(item) if pending and item.drawn else None
+    return OpenAudit(item) if pending and item.drawn and not _is_left_to_others(view, item) else None
 
 
 @_rule
@@ -184,6 +184,8 @@ def draw_committee(view: View, item: Observed) -> DrawCommittee | None:
         return None
     if not item.seed_known:
         return DrawCommittee(item) if _is_late(view, item, grace=SEED_PATIENCE_SECONDS) else None
+    if _is_left_to_others(view, item):
+        return None
     before = view.drawn_in_vain.get(item.key)
     # After the deadline one more draw decides: a short committee, or none.
     ready = before is None or _is_late(view, item) or view.now >= before + REDRAW_SECONDS
@@ -247,6 +249,12 @@ def _seat_to_fill(view: View, item: Observed) -> int | None:
 def _must_judge(view: View, item: Observed) -> bool:
     case = item.case
     return case.status is CaseStatus.JUDGING and case.judge in view.mine and view.now <= case.deadline
+
+
+def _is_left_to_others(view: View, item: Observed) -> bool:
+    """Whom the seed will draw opens or draws with its own answer, unless it stays silent."""
+    waits = item.left_until + view.turn_seconds(item.job.job_id) if item.left_until else 0
+    return view.now < waits
 
 
 def _is_drawing(item: Observed) -> bool:

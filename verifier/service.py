@@ -207,7 +207,7 @@ class Judge:
             self._chain.court.vouch(self._account, item.job, finding.evidence_cid)
             log.info("vouched", **facts)
         else:
-            self._chain.court.deny(self._account, item.job.job_id, finding.verdict, finding.evidence_cid)
+            self._chain.court.deny(self._account, item.job, finding.verdict, finding.evidence_cid)
             log.warning("denied", **facts, available=finding.opening is not None, evidence=finding.evidence_cid)
 
     def _seal(self, item: Observed, seat: int) -> None:
@@ -218,7 +218,7 @@ class Judge:
         self._journal.put(SEAL, _name(item.key), entry)
         salt = bytes.fromhex(entry["salt"])
         sealed = commitment.seal(job_id, round_, self._address, finding.verdict, finding.evidence_cid, salt)
-        self._chain.ballots.seal(self._account, job_id, round_, seat, sealed)
+        self._chain.ballots.seal(self._account, item.job, round_, seat, sealed, draws=item.undrawn)
         log.info("sealed", job_id=job_id, round=round_, segment=finding.segment)
 
     def _reveal(self, item: Observed, seat: int) -> None:
@@ -226,11 +226,14 @@ class Judge:
         finding = self._finding(item.key)
         salt = bytes.fromhex((self._journal.get(SEAL, _name(item.key)) or {})["salt"])
         ballots, account, evidence = self._chain.ballots, self._account, finding.evidence_cid
+        is_last = item.ballot.revealed_seats | 1 << seat == item.ballot.sealed_seats
         if finding.opening is None:
-            ballots.reveal_word(account, job_id, round_, seat, finding.verdict, evidence, salt)
+            said = (job_id, round_, seat, finding.verdict, evidence, salt)
+            ballots.reveal_word(account, *said, tallies=is_last)
         else:
-            ballots.reveal(account, item.job, round_, seat, finding.opening, evidence, salt, finding.proof)
-        log.info("revealed", job_id=job_id, round=round_, matches=finding.matches)
+            said = (item.job, round_, seat, finding.opening, evidence, salt, finding.proof)
+            ballots.reveal(account, *said, tallies=is_last)
+        log.info("revealed", job_id=job_id, round=round_, matches=finding.matches, tallied=is_last)
 
     def _finding(self, key: Key) -> Finding:
         entry = self._journal.get(FINDING, _name(key))

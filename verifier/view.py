@@ -24,6 +24,10 @@ class Observed:
     drawn: bool
     ballot: Ballot | None = None
     outage: Outage | None = None  # where judges must make the seed
+    # Until then opening or drawing is left to those whom the seed will draw; they see their own `case` or `ballot` as
+    # their answer will make it.
+    left_until: int = 0
+    undrawn: bool = False  # the ballot is shown so
     # Where a volunteer is wanted: the fee, and the keys of the parties and of the judges who were late.
     fee: int = 0  # token units
     barred: frozenset[Address] = frozenset()

@@ -32,10 +32,9 @@ interface IAuditCourt {
         uint8 instance; // 0: one judge; 1, 2, 3: which committee
         uint8 replacements; // judges who were late and replaced
         uint16 segment; // UNDELIVERED: whether the result can be fetched
-        uint40 since; // commitment of the drawn audit: only slots active by then are drawn as its judge
         uint40 deadline;
-        Epoch epoch; // whose seed draws the judge
         SlotId judge;
+        bytes12 denied; // the beginning of sha256 of what the judge says the segment should have been; 0 before
     }
 
     event CaseOpened(JobId indexed jobId, uint16 segment, SlotId indexed judge, uint40 deadline);
@@ -46,7 +45,7 @@ interface IAuditCourt {
     event Challenged(JobId indexed jobId, address indexed challenger, uint16 segment, uint256 bond);
     event Tallied(JobId indexed jobId, uint8 round, Ruling ruling, uint40 deadline);
     event Appealed(JobId indexed jobId, address indexed appellant, uint8 round, uint256 bond, Epoch epoch);
-    event Executed(JobId indexed jobId, Ruling ruling, address[] right, uint256 penalties);
+    event Executed(JobId indexed jobId, Ruling ruling, uint256 penalties);
 
     error OnlyAuditable();
     error WrongCaseStatus(CaseStatus expected, CaseStatus actual);
@@ -70,7 +69,10 @@ interface IAuditCourt {
     /* THE DRAWN JUDGE */
 
     /// @notice Opens a case on a drawn job and draws its judge. Only the escrow may call it.
-    function open(JobId jobId, Job calldata job, Terms calldata terms, bytes32 seed, uint40 since) external;
+    function open(JobId jobId, Job calldata job, Terms calldata terms, bytes32 seed) external returns (SlotId judge);
+
+    /// @notice The escrow's `openAudit`, so that the judge it will draw may open and answer in one `multicall`.
+    function openAudit(JobId jobId, Job calldata job, Terms calldata terms) external returns (SlotId judge);
 
     /// @notice Confirms in the exact class: opens the seller's own commitment of the drawn segment, which only somebody who ran
     /// it can.
@@ -127,8 +129,6 @@ interface IAuditCourt {
     /// @notice Who cannot sit in the case's committees: those who were late, and last the drawn judge, or the one whose word is
     /// challenged; and the number of the case's first ballot.
     function judgesOf(JobId jobId) external view returns (SlotId[] memory judges, uint8 firstRound);
-    /// @notice What the drawn judge says the segment should have been.
-    function deniedVerdictOf(JobId jobId) external view returns (bytes32);
     function challengersOf(JobId jobId) external view returns (address[] memory);
     /// @notice Seats of the committee of this instance: 3, 7, 15.
     function seatsOf(uint8 instance) external pure returns (uint8);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.37;
 
-import {Job} from "./Job.sol";
-import {JobId} from "./Types.sol";
+import {Job, Terms} from "./Job.sol";
+import {JobId, SlotId} from "./Types.sol";
 
 /// @notice How a court ended a case.
 /// Confirmed: the drawn judge stood by the seller. Acquitted / Slashed: a committee agreed for / against the seller.
@@ -24,7 +24,7 @@ struct Outcome {
     bool answersDraw; // the case was the job's drawn audit, not a challenge
     bool harmedSeller; // an acquitted seller was accused of false work, not of being out of reach
     bool firstIsRight; // right[0] is the drawn judge, paid from the levy as if it had confirmed
-    address[] right; // owners of the judges who were right, each to be paid one fee
+    SlotId[] right; // the judges who were right, each to be paid one fee
     address[] accusers; // challengers and appellants who were right: a share, no fee
     uint256 penalties; // what absent and overruled judges lost in this case
     uint256 forfeited; // bonds of challengers and appellants who were wrong
@@ -37,6 +37,10 @@ interface IAuditable {
     /// @notice Reverts unless `job` is the present state of the job.
     function requireCurrent(JobId jobId, Job calldata job) external view;
 
+    /// @notice Opens the audit of a drawn job. Anyone may call it.
+    /// @return judge The slot that was drawn; 0 for none.
+    function openAudit(JobId jobId, Job calldata job, Terms calldata terms) external returns (SlotId judge);
+
     /// @notice Carries out a ruling. Only the court may call it.
     function rule(JobId jobId, Job calldata job, Outcome calldata outcome) external;
 
@@ -48,6 +52,15 @@ interface IAuditable {
 
     /// @notice Books tokens the bench has sent here: what a late judge lost while its case goes on.
     function bookPenalty(uint256 amount) external;
+
+    /// @notice Pays fees that a judge has earned. Only the bench may call it.
+    function payJudge(address owner, uint256 amount) external;
+
+    /// @notice From a submission to the settlement anyone may call, in seconds.
+    function auditWindow() external view returns (uint40);
+
+    /// @notice F of a job. Reverts unless `job` is its present state.
+    function feeOf(JobId jobId, Job calldata job) external view returns (uint256);
 
     /// @notice F of a job: what one re-execution of one segment is paid.
     function feeFor(uint256 price, uint16 segments) external view returns (uint256);

@@ -29,10 +29,9 @@ interface IBallots {
         uint16 sealedSeats; // one bit per seat
         uint16 revealedSeats;
         uint16 provedSeats; // members who proved that the leaf they recomputed is the seller's own
-        bool mayBeShort; // an appeal takes all who are left, an odd number
-        uint40 since; // when it was called: only slots active by then are drawn
+        uint40 since; // when it was called: only slots active by then are drawn; 0 once they are
         uint40 deadline;
-        Epoch epoch; // whose seed draws the committee
+        Epoch epoch; // whose seed draws the committee; 0 once it has
     }
 
     /// @notice Re-execution of one segment: everything a judge must know to have run it.
@@ -75,8 +74,7 @@ interface IBallots {
         uint8 round,
         Comparison comparison,
         uint16 segment,
-        uint8 seats,
-        bool mayBeShort
+        uint8 seats
     ) external returns (Epoch);
 
     /// @notice Ends a ballot whose committee is not drawn yet: its question has gone away.
@@ -88,25 +86,32 @@ interface IBallots {
     /// @return failed Whether there was no committee at all.
     function close(JobId jobId, uint8 round) external returns (bytes32 verdict, bool anybodyCame, bool failed);
 
-    /// @notice Frees a committee's judges: absent ones lose one fee, those overruled by `winner` five; without a winner all who spoke
+    /// @notice Frees a committee's judges and forgets what they found: absent ones lose one fee, those overruled by `winner` five; without a winner all who spoke
     /// are right.
-    /// @return right Owners of the judges who were right.
+    /// @return right The judges who were right.
     /// @return penalties What the others lost.
     function release(JobId jobId, uint8 round, uint256 fee, bytes32 winner)
         external
-        returns (address[] memory right, uint256 penalties);
+        returns (SlotId[] memory right, uint256 penalties);
 
     /* MEMBERS' */
 
     /// @notice Draws the committee once its seed is known; draws again from where it stopped if seats are empty. When no committee can
-    /// be found in time the ballot has failed. Anyone may call it.
-    function drawCommittee(JobId jobId, uint8 round, Job calldata job, Terms calldata terms) external;
+    /// be found in time the ballot has failed. Anyone may call it; a member that foresees its seat may draw and seal in one
+    /// `multicall`.
+    /// @return Who has been found so far.
+    function drawCommittee(JobId jobId, uint8 round, Job calldata job, Terms calldata terms)
+        external
+        returns (SlotId[] memory);
 
     /// @notice Seals a member's verdict: sha256(0x02 ‖ jobId ‖ round ‖ judge ‖ verdict ‖ evidenceCid ‖ salt), where judge is
     /// the operator's address, so that another judge cannot replay it.
     function seal(JobId jobId, uint8 round, uint8 seat, bytes32 seal_) external;
 
-    /// @notice Reveals a sealed re-execution by its preimage (exact class). With a Merkle `proof` that the recomputed leaf is the
+    /// @notice The court's `tally`, so that whoever reveals last may take the result in the same `multicall`.
+    function tally(JobId jobId) external;
+
+    /// @notice Reveals a sealed re-execution by its preimage (exact class). The seal itself says whose it is. With a Merkle `proof` that the recomputed leaf is the
     /// seller's own the member acquits; with an empty proof it convicts with the leaf it recomputed.
     function reveal(
         JobId jobId,
@@ -133,7 +138,7 @@ interface IBallots {
     function committeeOf(JobId jobId, uint8 round) external view returns (SlotId[] memory);
     /// @notice The verdict of at least two members and more than half of the seats, as far as revealed; 0 without one.
     function verdictOf(JobId jobId, uint8 round) external view returns (bytes32);
-    /// @notice A member's seal before it revealed, the leaf or word it revealed afterwards.
+    /// @notice A member's seal before it revealed, the leaf or word it revealed afterwards; 0 once the case is closed.
     function findingOf(JobId jobId, uint8 round, uint8 seat) external view returns (bytes32);
     /// @notice The longest time from the call of a ballot to its draw.
     function drawHorizon() external view returns (uint64);

@@ -37,7 +37,6 @@ interface IJobEscrow is IAuditable {
     event JobSettled(JobId indexed jobId, address indexed seller, uint256 paid, uint256 fee, uint256 returned);
     event JobSlashed(JobId indexed jobId, address indexed seller, uint256 slashed, uint256 refunded, uint256 burned);
     event JobVoided(JobId indexed jobId, uint256 toBuyer, uint256 toSeller);
-    event JudgePaid(JobId indexed jobId, address indexed judge, uint256 amount);
     event Credited(address indexed account, uint256 amount);
     event Claimed(address indexed account, uint256 amount, address to);
     event Burned(uint256 amount);
@@ -48,6 +47,7 @@ interface IJobEscrow is IAuditable {
     error OnlyBuyer(address buyer);
     error OnlySeller(address seller);
     error OnlyCourt(address court);
+    error OnlyBench(address bench);
     error PriceTooLow(uint256 minimum, uint256 price);
     error PriceFalls(uint256 startPrice, uint256 maxPrice);
     error SegmentsOutOfRange(uint256 maximum, uint256 segments);
@@ -129,9 +129,6 @@ interface IJobEscrow is IAuditable {
     /// @notice Whether the seed draws this job for an audit. Pure function of seed, job and root.
     /// @dev Reverts with AwaitingSeed while the seed is unknown.
     function isDrawn(JobId jobId, Job calldata job) external view returns (bool);
-
-    /// @notice Opens the audit of a drawn job. Anyone may call it.
-    function openAudit(JobId jobId, Job calldata job, Terms calldata terms) external;
 
     /* SETTLEMENT */
 

@@ -18,11 +18,13 @@ interface IJudgeBench {
         uint64 index; // position on the bench of its class
     }
 
-    /// @notice The money of a slot: what is left of its bond, and how much of that its live cases reserve (5 F each).
+    /// @notice The money of a slot, in one word: what is left of its bond, how much of that its live cases reserve (5 F each), and
+    /// the fees it has earned and not collected. Those lie with the treasury.
     struct Bond {
-        uint120 left;
-        uint120 reserved;
-        uint16 cases;
+        uint80 left;
+        uint80 reserved;
+        uint8 cases;
+        uint88 earned;
     }
 
     /// @notice A walk over the bench in the order that a seed gives.
@@ -43,13 +45,17 @@ interface IJudgeBench {
     event SlotLeft(SlotId indexed slotId, uint40 activeUntil);
     event SlotReleased(SlotId indexed slotId);
     event JudgePenalised(JobId indexed jobId, SlotId indexed slotId, uint256 amount);
+    event FeesEarned(JobId indexed jobId, SlotId[] judges, uint256 first, uint256 each);
+    event FeesCollected(SlotId indexed slotId, address indexed owner, uint256 amount);
 
     error OnlyTheCourts(address court, address ballots);
+    error OnlyTheTreasury(address treasury);
     error ZeroOperator();
     error OnlySlotOwner(address owner);
     error SlotNotActive(SlotId slotId);
     error SlotNotEligible(SlotId slotId);
-    error SlotBusy(uint16 cases);
+    error SlotBusy(uint8 cases);
+    error NothingEarned(SlotId slotId);
     error ExitDelayRunning(uint40 readyAt, uint40 time);
 
     /* SEATS */
@@ -61,8 +67,12 @@ interface IJudgeBench {
     /// @notice Leaves the seat: no draw for a commitment made after this takes it.
     function leaveSlot(SlotId slotId) external;
 
-    /// @notice Returns the bond once `slotExitDelay` has passed and no case is live; the seat can be taken anew.
+    /// @notice Returns the bond once `slotExitDelay` has passed and no case is live, and pays what the slot has earned; the seat
+    /// can be taken anew.
     function releaseSlot(SlotId slotId) external;
+
+    /// @notice Pays the owner what the slot has earned. Anyone may call it.
+    function collect(SlotId slotId) external;
 
     /* THE COURT'S AND ITS BALLOTS' */
 
@@ -72,14 +82,19 @@ interface IJudgeBench {
     /// @notice Assigns a slot whose operator offered itself.
     function enlist(SlotId slotId, Walk calldata walk, SlotId[] calldata taken) external;
 
-    /// @notice Ends an assignment without loss.
-    function dismiss(SlotId slotId, uint256 fee) external returns (address owner);
+    /// @notice Ends assignments without loss.
+    function dismiss(SlotId[] calldata judges, uint256 fee) external;
 
     /// @notice Ends an assignment and sends `amount` of the bond to the escrow; a late judge also gets a strike.
     function penalise(JobId jobId, SlotId slotId, uint256 fee, uint256 amount, bool isLate) external returns (uint256);
 
     /// @notice Takes up to `amount` of what no live case reserves, and suspends the slot: its word was false.
     function suspend(JobId jobId, SlotId slotId, uint256 amount) external returns (uint256 taken);
+
+    /* THE TREASURY'S */
+
+    /// @notice Credits judges with their fees: the first of them with `first`, every other with `each`.
+    function reward(JobId jobId, SlotId[] calldata judges, uint256 first, uint256 each) external;
 
     /* VIEWS */
 

@@ -7,7 +7,7 @@ from eth_account.signers.local import LocalAccount
 from web3.logs import DISCARD
 
 from swarm.chain.client import ChainClient
-from swarm.protocol.types import Address, Amount, Bond, Slot, SlotId
+from swarm.protocol.types import Address, Amount, Bond, JobId, Slot, SlotId
 
 
 class Bench:
@@ -29,6 +29,14 @@ class Bench:
     def release_slot(self, account: LocalAccount, slot_id: SlotId) -> dict:
         return self._client.send(self._functions.releaseSlot(slot_id), account)
 
+    def collect(self, account: LocalAccount, slot_id: SlotId) -> dict:
+        """Pays the slot's owner the fees it has earned."""
+        return self._client.send(self._functions.collect(slot_id), account)
+
+    def events(self, name: str, job_id: JobId, *, from_block: int = 0) -> list:
+        """The decoded events of one kind that name the job."""
+        return self._client.logs(self._contract, name, argument_filters={"jobId": job_id}, from_block=from_block)
+
     # views
 
     def slot_bond(self) -> Amount:
@@ -46,8 +54,8 @@ class Bench:
         return Slot(slot_id, Address(owner), active_from, active_until, strikes, Address(operator), hardware_class)
 
     def bond(self, slot_id: SlotId) -> Bond:
-        left, reserved, cases = self._client.call(self._functions.bondOf(slot_id))
-        return Bond(Amount(left), Amount(reserved), cases)
+        left, reserved, cases, earned = self._client.call(self._functions.bondOf(slot_id))
+        return Bond(Amount(left), Amount(reserved), cases, Amount(earned))
 
     def owners_of(self, hardware_class: int) -> int:
         return self._client.call(self._functions.ownersOf(hardware_class))

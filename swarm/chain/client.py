@@ -169,6 +169,14 @@ class ChainClient:
         tx_hash = TxHash("0x" + bytes(receipt["transactionHash"]).hex())
         raise Reverted(f"transaction {tx_hash} failed and gives no reason")
 
+    def send_all(self, contract: Any, calls: Sequence[tuple], account: LocalAccount) -> dict:
+        """Makes several calls of one contract, each (function, arguments …), in one transaction: all or none."""
+        if len(calls) == 1:
+            name, *arguments = calls[0]
+            return self.send(contract.functions[name](*arguments), account)
+        encoded = [contract.encode_abi(name, args=arguments) for name, *arguments in calls]
+        return self.send(contract.functions.multicall(encoded), account)
+
     def _prepared(self, function: Any, sender: str, fees: dict) -> dict:
         gas = int(function.estimate_gas({"from": sender}) * _GAS_MARGIN)
         balance, cost = self.web3.eth.get_balance(Web3.to_checksum_address(sender)), gas * fees["maxFeePerGas"]

@@ -15,9 +15,9 @@ from swarm.protocol.types import (
     CaseStatus,
     Comparison,
     Digest,
-    Epoch,
     Job,
     JobId,
+    JobStatus,
     Opening,
     Ruling,
     SlotId,
@@ -33,15 +33,23 @@ class Court:
 
     # the drawn judge
 
+    # An answer to an audit that nobody has opened opens it in the same transaction.
+
     def confirm(self, account: LocalAccount, job: Job, opening: Opening, proof: Sequence[Digest]) -> dict:
-        call = self._functions.confirm(job.job_id, job.state(), opening.values(), list(proof))
-        return self._client.send(call, account)
+        answer = ("confirm", job.job_id, job.under_audit.state(), opening.values(), list(proof))
+        return self._answer(account, job, answer)
 
     def vouch(self, account: LocalAccount, job: Job, evidence_cid: Digest) -> dict:
-        return self._client.send(self._functions.vouch(job.job_id, job.state(), evidence_cid), account)
+        return self._answer(account, job, ("vouch", job.job_id, job.under_audit.state(), evidence_cid))
 
-    def deny(self, account: LocalAccount, job_id: JobId, verdict: Digest, evidence_cid: Digest) -> dict:
-        return self._client.send(self._functions.deny(job_id, verdict, evidence_cid), account)
+    def deny(self, account: LocalAccount, job: Job, verdict: Digest, evidence_cid: Digest) -> dict:
+        return self._answer(account, job, ("deny", job.job_id, verdict, evidence_cid))
+
+    def _answer(self, account: LocalAccount, job: Job, answer: tuple) -> dict:
+        calls = [answer]
+        if job.status is JobStatus.SUBMITTED:
+            calls.insert(0, ("openAudit", job.job_id, job.state(), job.terms.values()))
+        return self._client.send_all(self._contract, calls, account)
 
     def replace_judge(self, account: LocalAccount, job: Job) -> dict:
         return self._client.send(self._functions.replaceJudge(job.job_id, job.state(), job.terms.values()), account)
@@ -81,7 +89,7 @@ class Court:
     def case(self, job_id: JobId) -> Case:
         (
             status, comparison, ruling, answers_draw, round_, first_round, ruled_round, instance, replacements, segment,
-            since, deadline, epoch, judge,
+            deadline, judge, denied,
         ) = self._client.call(self._functions.caseOf(job_id))  # fmt: skip
         return Case(
             job_id=job_id,
@@ -95,18 +103,18 @@ class Court:
             instance=instance,
             replacements=replacements,
             segment=segment,
-            since=since,
             deadline=deadline,
-            epoch=Epoch(epoch),
             judge=SlotId(judge),
+            denied=bytes(denied),
         )
+
+    def judge_min_seconds(self) -> int:
+        """The least a drawn judge is given."""
+        return self._client.call(self._functions.parameters())[0]
 
     def judges_of(self, job_id: JobId) -> list[SlotId]:
         """The drawn judge, last, after those who were late before it."""
         return [SlotId(slot_id) for slot_id in self._client.call(self._functions.judgesOf(job_id))[0]]
-
-    def denied_verdict(self, job_id: JobId) -> Digest:
-        return Digest(self._client.call(self._functions.deniedVerdictOf(job_id)))
 
     def challengers(self, job_id: JobId) -> list[Address]:
         return [Address(who) for who in self._client.call(self._functions.challengersOf(job_id))]

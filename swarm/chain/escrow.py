@@ -10,7 +10,7 @@ from web3.logs import DISCARD
 
 from swarm.chain.client import ChainClient
 from swarm.chain.jobs import JobBook
-from swarm.protocol.types import Address, Amount, Digest, Job, JobId, Terms
+from swarm.protocol.types import Address, Amount, Digest, Job, JobId, SlotId, Terms
 
 
 class Escrow:
@@ -77,6 +77,11 @@ class Escrow:
 
     def open_audit(self, account: LocalAccount, job: Job) -> dict:
         return self._client.send(self._functions.openAudit(job.job_id, job.state(), job.terms.values()), account)
+
+    def judge_to_be(self, job: Job) -> SlotId:
+        """Whom `open_audit` would draw now, 0 for nobody. Raises Reverted where nothing is to be opened."""
+        call = self._functions.openAudit(job.job_id, job.state(), job.terms.values())
+        return SlotId(self._client.call(call))
 
     def settle(self, account: LocalAccount, job: Job) -> dict:
         return self._client.send(self._functions.settle(job.job_id, job.state()), account)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NewType
 
 JobId = NewType("JobId", int)
@@ -76,6 +76,7 @@ class Comparison(enum.IntEnum):
 MATCH = Digest((1).to_bytes(32, "big"))
 MISMATCH = Digest((2).to_bytes(32, "big"))
 UNAVAILABLE = Digest((3).to_bytes(32, "big"))
+NOT_DENIED = bytes(12)
 UNDELIVERED = 0xFFFF  # in place of a segment: whether the result can be fetched
 
 
@@ -195,6 +196,11 @@ class Job:
             self.segment_root,
         )
 
+    @property
+    def under_audit(self) -> Job:
+        """The job as the opening of its audit leaves it."""
+        return replace(self, status=JobStatus.UNDER_AUDIT)
+
     def price_at(self, time: int) -> Amount:
         """What the job pays its seller; while it is open, what it would pay one who accepts at `time`."""
         return self.price or self.terms.price_at(self.open_until, time)
@@ -214,6 +220,10 @@ class Job:
     @property
     def run_seconds(self) -> int:
         return self.terms.run_seconds
+
+
+# In place of a job's state where a call asks nothing of it.
+NO_STATE = (ZERO_DIGEST, ZERO_ADDRESS, 0, False, 0, 0, 0, 0, ZERO_ADDRESS, 0, 0, 0, 0, ZERO_DIGEST, ZERO_DIGEST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +250,7 @@ class Bond:
     left: Amount
     reserved: Amount
     cases: int
+    earned: Amount = Amount(0)  # fees not collected yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +268,9 @@ class Case:
     instance: int
     replacements: int
     segment: int
-    since: int
     deadline: int
-    epoch: Epoch
     judge: SlotId
+    denied: bytes = NOT_DENIED  # the beginning of sha256 of the judge's verdict against the seller
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +287,7 @@ class Ballot:
     sealed_seats: int
     revealed_seats: int
     proved_seats: int
-    may_be_short: bool
-    since: int
+    since: int  # 0, as the epoch, once the committee is drawn
     deadline: int
     epoch: Epoch
     committee: tuple[SlotId, ...]

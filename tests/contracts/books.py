@@ -46,18 +46,18 @@ class Books:
         assert balances[vault] == sum(free) + locked + self._unbonding(people), "the vault does not hold its stakes"
         live = [world.job(job_id) for job_id in range(1, jobs + 1)]
         bonds = sum(world.ledger.bonds.get(job.job_id, 0) for job in live)
-        owed = sum(job.held for job in live) + pool + burnable + sum(credits) + bonds
+        slot_bonds, earned = self._slots_of(people, slots)
+        owed = sum(job.held for job in live) + pool + burnable + sum(credits) + bonds + sum(earned.values())
         assert balances[escrow] == owed, "the escrow does not hold what it owes"
         assert all(job.held == 0 for job in live if job.status.is_final), "a job that has ended holds tokens"
         collateral = sum(job.collateral for job in live if job.status in _STAKED)
         assert sum(by_escrow) == collateral, "locked collateral is not that of live jobs"
-        assert dict(zip(people, by_bench, strict=True)) == self._slot_bonds(people, slots), (
-            "a slot's bond is not locked"
-        )
+        assert dict(zip(people, by_bench, strict=True)) == slot_bonds, "a slot's bond is not locked"
         assert all(balances[contract] == 0 for contract in penniless)
 
     def wealth(self) -> dict[str, int]:
-        """What everybody owns by role (wallet, stake, credit), the escrow's pool, and what is to be burned."""
+        """What everybody owns by role (wallet, stake, credit, fees earned), the escrow's pool, and what is to be
+        burned."""
         world, names = self._world, self.names()
         token, vault, escrow = (str(c) for c in (world.token, world.vault, world.escrow))
         wallets = [(token, "balanceOf(address)", ["address"], [who]) for who in names]
@@ -65,8 +65,12 @@ class Books:
         credits = [(escrow, "creditOf(address)", ["address"], [who]) for who in names]
         owned = world.rpc.read_all(wallets + stakes + credits)
         n = len(names)
-        totals = {name: sum(owned[i::n]) for i, name in enumerate(names.values())}
-        pool, burned = world.rpc.read_all([(escrow, name, [], []) for name in ("pool()", "burnable()")])
+        bench = str(world.bench)
+        pool, burned, slots = world.rpc.read_all(
+            [(escrow, "pool()", [], []), (escrow, "burnable()", [], []), (bench, "slotCount()", [], [])]
+        )
+        _, earned = self._slots_of(list(names), slots)
+        totals = {name: sum(owned[i::n]) + earned[who] for i, (who, name) in enumerate(names.items())}
         return totals | {"pool": pool, "burned": burned}
 
     def gains(self, before: dict[str, int]) -> dict[str, int]:
@@ -95,16 +99,18 @@ class Books:
         ]
         return sum(self._world.rpc.read_all(reads))
 
-    def _slot_bonds(self, people: list[str], slots: int) -> dict[str, int]:
-        """What is left of the bonds of everybody's slots. Asserts that none promises more than it has."""
+    def _slots_of(self, people: list[str], slots: int) -> tuple[dict[str, int], dict[str, int]]:
+        """What is left of the bonds of everybody's slots, and what they have earned. Asserts that none promises more
+        than it has."""
         bench, ids = str(self._world.bench), range(1, slots + 1)
         reads = [(bench, "bondOf(uint32)", ["uint32"], [slot_id]) for slot_id in ids]
         reads += [(bench, "ownerOf(uint32)", ["uint32"], [slot_id]) for slot_id in ids]
         answers = self._world.rpc.read_words(reads)
-        bonds = dict.fromkeys(people, 0)
+        bonds, fees = dict.fromkeys(people, 0), dict.fromkeys(people, 0)
         owners = {int(person, 16): person for person in people}
-        for (left, reserved, cases), (owner,) in zip(answers[:slots], answers[slots:], strict=True):
+        for (left, reserved, cases, earned), (owner,) in zip(answers[:slots], answers[slots:], strict=True):
             assert reserved <= left and (cases > 0) == (reserved > 0), "a slot promises what it does not have"
             if owner:
                 bonds[owners[owner]] += left
-        return bonds
+                fees[owners[owner]] += earned
+        return bonds, fees

@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from commitments import Commitment
 from eth_account import Account
 from eth_utils import keccak
+from gas_jobs import Act, audited, cheat, sweep, unaudited
 from rpc import encode_words
 from world import EVIDENCE, RESULT, START, Terms
 
@@ -16,7 +15,6 @@ from swarm.protocol.parameters import TOKEN
 from swarm.protocol.types import MATCH, Comparison
 
 LATER = START + 10_000_000  # whatever ran before, every story begins here
-Act = Callable[[], object]
 
 
 def contracts(world) -> dict[str, str]:
@@ -43,40 +41,23 @@ def warm(world) -> None:
     world.settle(job_id)
 
 
-# whole jobs
+# a case whose every step is a transaction of its own
 
 
-def unaudited(world) -> Act:
-    return lambda: _unaudited(world, Terms())
-
-
-def sweep(world) -> Act:
-    """A sweep of twenty trials in one job."""
-    return lambda: _unaudited(world, Terms(segments=20))
-
-
-def _unaudited(world, terms: Terms) -> None:
-    commitment = world.submitted(terms, drawn=False)
-    world.bring_seed(world.job(commitment.job_id).epoch)
-    world.settle(commitment.job_id)
-
-
-def audited(world) -> Act:
-    def act() -> None:
-        commitment = world.audited()
-        world.confirm(commitment)
-        world.settle(commitment.job_id)
-
-    return act
-
-
-def cheat(world) -> Act:
+def stepwise(world) -> Act:
     def act() -> None:
         commitment = world.committee()
         opening = commitment.other_opening(world.case(commitment.job_id).segment)
+        judge = world.case(commitment.job_id).judge
         world.ruled(commitment, [opening] * 3)
+        world.does(world.bench.collect, judge, sender=world.stranger)
 
     return act
+
+
+def confirmed(world) -> Act:
+    commitment = world.audited()
+    return lambda: world.confirm(commitment)
 
 
 # single functions
@@ -252,6 +233,8 @@ STORIES = {
     "audited_total": (audited, ""),
     "cheat_total": (cheat, ""),
     "sweep20_per_trial": (sweep, ""),
+    "stepwise": (stepwise, ""),
+    "confirm": (confirmed, ""),
     "post many": (post_many, " of 20"),
     "endings": (endings, ""),
     "hand back": (hand_back, ""),

@@ -14,6 +14,7 @@ from swarm.protocol.commitment import seal as seal_of
 from swarm.protocol.commitment import sha256
 from swarm.protocol.types import (
     MISMATCH,
+    NO_STATE,
     UNAVAILABLE,
     BallotStatus,
     Case,
@@ -54,8 +55,8 @@ class Stages:
         return self.job(job_id).status
 
     def case(self, job_id: int) -> Case:
-        status, comparison, ruling, *rest = self.court.caseOf(job_id)
-        return Case(job_id, CaseStatus(status), Comparison(comparison), Ruling(ruling), *rest)
+        status, comparison, ruling, *rest, denied = self.court.caseOf(job_id)
+        return Case(job_id, CaseStatus(status), Comparison(comparison), Ruling(ruling), *rest, bytes(denied))
 
     def ballot(self, job_id: int, round_: int | None = None) -> types.Ballot:
         """A round of the job's case, by default the present one."""
@@ -184,6 +185,13 @@ class Stages:
         self.past_case_deadline(job_id)
         return self.does(self.court.replaceJudge, *self.with_terms(job_id), sender=self.stranger)
 
+    def collect(self, judge):
+        """Pays the judge, or whoever it named, what its slots have earned."""
+        slots = range(1, self.bench.slotCount() + 1)
+        for slot_id in slots:
+            if self.slot(slot_id).owner == str(judge) and self.bond(slot_id).earned:
+                self.does(self.bench.collect, slot_id, sender=self.stranger)
+
     # committees
 
     def committee(self, terms: Terms | None = None, **options: object) -> Commitment:
@@ -220,7 +228,9 @@ class Stages:
         place, envelope = (job_id, ballot.round, self.seat_of(job_id, member)), (EVIDENCE, salt)
         if isinstance(finding, bytes):
             return self.ballots.revealWord, (*place, finding, envelope)
-        proof = commitment.proof(ballot.segment) if finding == commitment.opening(ballot.segment) else []
+        if finding != commitment.opening(ballot.segment):
+            return self.ballots.reveal, (*place, NO_STATE, finding, envelope, [])
+        proof = commitment.proof(ballot.segment)
         return self.ballots.reveal, (*place, self.job(job_id).state(), finding, envelope, proof)
 
     def votes(self, commitment: Commitment, findings: list) -> list:

@@ -5,6 +5,7 @@ import pytest
 from world import CLASS, ZERO
 
 from swarm.protocol.parameters import DAY
+from swarm.protocol.types import Bond
 
 
 @pytest.fixture
@@ -143,16 +144,72 @@ def test_only_the_court_and_its_ballots_assign_and_penalise(world):
         for call, arguments in (
             (bench.draw, (walk, [])),
             (bench.enlist, (1, walk, [])),
-            (bench.dismiss, (1, 0)),
+            (bench.dismiss, ([1], 0)),
             (bench.penalise, (1, 1, 0, 1, True)),
             (bench.suspend, (1, 1, 1)),
         ):
             assert world.refuses(call, *arguments, sender=sender, error="OnlyTheCourts") == courts
 
 
+def test_collect_refuses_a_slot_that_has_earned_nothing(world):
+    """Nobody is paid twice for one fee."""
+    assert world.refuses(world.bench.collect, 1, sender=world.judges[0], error="NothingEarned") == (1,)
+    commitment = world.audited()
+    slot_id, judge = world.case(commitment.job_id).judge, world.judge_of(commitment.job_id)
+    world.confirm(commitment)
+    world.collect(judge)
+    world.refuses(world.bench.collect, slot_id, sender=judge, error="NothingEarned")
+
+
+def test_anybody_has_a_judges_fees_paid_to_it_in_one_sum(world):
+    earned, fee = {}, world.fee()
+    for _ in range(3):
+        commitment = world.audited()
+        slot_id = world.case(commitment.job_id).judge
+        world.confirm(commitment)
+        earned[slot_id] = earned.get(slot_id, 0) + fee
+    for slot_id, amount in earned.items():
+        owner = world.slot(slot_id).owner
+        before = world.token.balanceOf(owner)
+        assert world.bond(slot_id).earned == amount
+        done = world.does(world.bench.collect, slot_id, sender=world.stranger)
+        assert done.event("FeesCollected") == {"slotId": slot_id, "owner": owner, "amount": amount}
+        assert world.token.balanceOf(owner) == before + amount and world.bond(slot_id).earned == 0
+
+
+def test_releasing_a_slot_pays_what_it_has_earned(world):
+    commitment = world.audited()
+    slot_id, judge = world.case(commitment.job_id).judge, world.judge_of(commitment.job_id)
+    world.confirm(commitment)
+    before = world.token.balanceOf(judge)
+    world.does(world.bench.leaveSlot, slot_id, sender=judge)
+    world.travel(world.params.slot_exit_delay)
+    world.does(world.bench.releaseSlot, slot_id, sender=judge)
+    assert world.token.balanceOf(judge) == before + world.fee()
+    assert world.bond(slot_id) == Bond(0, 0, 0, 0)
+
+
+def test_only_the_treasury_credits_judges_and_only_the_bench_has_them_paid(world):
+    values = world.refuses(world.bench.reward, 1, [1], 5, 5, sender=world.court, error="OnlyTheTreasury")
+    assert values == (world.escrow.address.lower(),)
+    arguments = (world.judges[0], 5)
+    values = world.refuses(world.escrow.payJudge, *arguments, sender=world.judges[0], error="OnlyBench")
+    assert values == (world.bench.address.lower(),)
+
+
+def test_a_full_account_of_fees_holds_up_no_ruling(world):
+    """Nobody will be owed 2**88 − 1 units of a token a deployer would choose; a ruling must pass all the same."""
+    most = 2**88 - 1
+    world.rpc.call("anvil_impersonateAccount", world.escrow.address)
+    world.rpc.call("anvil_setBalance", world.escrow.address, hex(10**20))
+    world.send(world.bench.reward, 1, [1], most, 0, sender=world.escrow)
+    world.send(world.bench.reward, 1, [1], 7, 0, sender=world.escrow)
+    assert world.bond(1).earned == most
+
+
 def test_even_the_court_ends_no_assignment_that_does_not_exist(world):
     """A bug in the court must not free what another case reserved, nor take what none did."""
-    for call, arguments in ((world.bench.dismiss, (1, 1)), (world.bench.penalise, (1, 1, 1, 1, True))):
+    for call, arguments in ((world.bench.dismiss, ([1], 1)), (world.bench.penalise, (1, 1, 1, 1, True))):
         assert world.why(call._address, call.encode_input(*arguments), world.court) is not None
 
 

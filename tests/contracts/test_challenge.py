@@ -119,7 +119,7 @@ def test_a_challenge_bonds_five_fees_and_calls_three_judges(world):
     assert (event["jobId"], event["segment"], event["bond"]) == (commitment.job_id, 2, bond(world))
     case, ballot = world.case(commitment.job_id), world.ballot(commitment.job_id)
     assert (case.status, case.segment, case.instance, case.judge) == (CaseStatus.VOTING, 2, 1, 0)
-    assert (ballot.segment, ballot.seats, ballot.may_be_short) == (2, 3, False)
+    assert (ballot.segment, ballot.seats) == (2, 3)
     assert not case.answers_draw
     assert world.court.challengersOf(commitment.job_id) == (world.stranger.address,)
 

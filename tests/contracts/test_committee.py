@@ -43,7 +43,7 @@ def test_only_the_court_calls_closes_cancels_and_releases_ballots(world, sitting
     job_id, ballots, court = sitting[0].job_id, world.ballots, world.court.address.lower()
     for sender in (world.buyer, world.escrow, world.judges[0]):
         for call, arguments in (
-            (ballots.callBallot, (job_id, 1, 0, 0, 3, False)),
+            (ballots.callBallot, (job_id, 1, 0, 0, 3)),
             (ballots.close, (job_id, 1)),
             (ballots.cancel, (job_id, 1)),
             (ballots.release, (job_id, 1, 1, LEAF)),

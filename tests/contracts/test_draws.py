@@ -23,14 +23,14 @@ def opened(world, commitment) -> int:
 
 
 def test_the_judge_and_the_committee_are_those_the_twin_draws(world):
-    commitment = world.committee()
-    bench = list(range(1, 7))
+    commitment = world.denied()
+    epoch, bench = world.ballot(commitment.job_id).epoch, list(range(1, 7))
+    world.draw_committee(commitment.job_id)
     judge = expected_slot(world, commitment, bench, 0, world.job(commitment.job_id).epoch, set())
-    ballot = world.ballot(commitment.job_id)
     assert world.case(commitment.job_id).judge == judge
     seated = {judge}
-    for slot in ballot.committee:
-        assert slot == expected_slot(world, commitment, bench, 1, ballot.epoch, seated)
+    for slot in world.ballot(commitment.job_id).committee:
+        assert slot == expected_slot(world, commitment, bench, 1, epoch, seated)
         seated.add(slot)
 
 

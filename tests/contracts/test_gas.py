@@ -9,6 +9,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+import brownie
 import gas_stories
 import pytest
 from gas_stories import STORIES, WHOLE_JOBS
@@ -18,6 +19,15 @@ FILE = Path(__file__).resolve().parents[2] / "docs" / "gas.json"
 TOLERANCE = 0.02
 BLOCK = 30_000_000
 SHARED = "Beacon.submit"  # a seed serves all jobs of its epoch and is listed apart
+
+
+def called(call, arguments: tuple) -> str:
+    """The function's name; of several in one transaction, all of them."""
+    name = call._name.split(".")[-1]
+    if name != "multicall":
+        return name
+    known = brownie.network.state._find_contract(call._address).selectors
+    return " + ".join(known["0x" + bytes.fromhex(data[2:])[:4].hex()] for data in arguments[0])
 
 
 class Meter:
@@ -37,7 +47,7 @@ class Meter:
     def _measured(self, call, *arguments, sender):
         done = self._send(call, *arguments, sender=sender)
         contract = next(name for name, at in gas_stories.contracts(self._world).items() if at == call._address)
-        self.used[f"{contract}.{call._name.split('.')[-1]}"].append(done.gas_used)
+        self.used[f"{contract}.{called(call, arguments)}"].append(done.gas_used)
         return done
 
     def total(self) -> int:

@@ -146,6 +146,7 @@ def test_a_judges_fee_goes_to_its_payout_address(world):
     world.send(world.vault.setKeys, NOBODY, wallet, sender=judge)
     before = world.books.wealth()
     world.confirm(commitment)
+    world.collect(judge)
     gains = world.books.gains(before)
     assert gains["other 0"] == world.fee() and world.name(judge) not in gains
 
@@ -158,6 +159,8 @@ def test_every_member_of_a_committee_is_paid_where_it_wants(world):
         world.send(world.vault.setKeys, NOBODY, wallet, sender=judge)
     challenge(world, commitment.job_id)
     executed(world, commitment, ["seller's"] * 3)
+    for judge in world.judges:
+        world.collect(judge)
     assert world.token.balanceOf(wallet) == 3 * world.fee()
 
 

@@ -237,7 +237,9 @@ def test_a_payout_that_reverts_holds_nobody_else_up(hook_market):
         world.send(world.actor.act, world.token, world.token.setHook.encode_input(True), sender=world.stranger)
         world.send(world.actor.setMood, REVERT, world.token, b"", sender=world.stranger)
         world.send(world.vault.setKeys, "0x" + "0" * 40, world.actor, sender=judge)
-        done = world.confirm(commitment)
+        slot_id = world.case(commitment.job_id).judge
+        world.confirm(commitment)
+        done = world.does(world.bench.collect, slot_id, sender=world.stranger)
         assert done.event("Credited")["amount"] == world.escrow.creditOf(world.actor) == world.fee()
         world.settle(commitment.job_id)
 

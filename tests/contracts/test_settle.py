@@ -97,13 +97,14 @@ def test_the_first_audit_on_the_chain_is_funded_by_the_job_itself(world):
     before = world.books.wealth()
     commitment = world.audited()
     judge, fee, levy = world.judge_of(commitment.job_id), world.fee(), world.levy(commitment.job_id)
+    slot_id = world.case(commitment.job_id).judge
     assert levy < fee and world.escrow.pool() == 0
 
     done = world.confirm(commitment)
 
     assert world.books.gains(before) == {"buyer": -PRICE - fee, world.name(judge): fee}
-    assert done.event("JudgePaid") == {"jobId": commitment.job_id, "judge": judge, "amount": fee}
-    assert done.event("Executed")["right"] == (judge,)
+    earned = {"jobId": commitment.job_id, "judges": (slot_id,), "first": fee, "each": 0}
+    assert done.event("FeesEarned") == earned
     job = world.job(commitment.job_id)
     assert (job.status, job.audited, job.held) == (JobStatus.SUBMITTED, True, PRICE)
 
@@ -174,7 +175,7 @@ def test_only_the_court_rules_marks_takes_bonds_and_books_penalties(world):
     state = world.with_job(commitment.job_id)
     escrow, court = world.escrow, world.court.address.lower()
     for sender in (world.buyer, world.seller, world.bench):
-        outcome = (3, True, True, True, [str(sender)], [], 0, 0, [], [])
+        outcome = (3, True, True, True, [1], [], 0, 0, [], [])
         for call, arguments in (
             (escrow.rule, (*state, outcome)),
             (escrow.challenged, (*state, sender, 1)),

@@ -175,7 +175,7 @@ def test_a_member_with_the_sellers_leaf_but_without_a_proof_acquits_with_whoever
     world.tally(job_id)
     done = world.execute(job_id)
     assert done.event("JobRuled")["ruling"] == Ruling.ACQUITTED
-    assert len(done.event("Executed")["right"]) == 3
+    assert len(done.event("FeesEarned")["judges"]) == 3
 
 
 def test_judges_who_disagree_slash_nobody(world):

@@ -5,6 +5,7 @@ import pytest
 from stories import Reckoning, add, challenge, executed, vote
 from world import Terms
 
+from swarm.protocol.lifecycle.verdicts import print_of
 from swarm.protocol.types import MATCH, MISMATCH, UNAVAILABLE, CaseStatus, Comparison, JobStatus, Ruling
 
 TOLERANCE = Terms(comparison=Comparison.TOLERANCE)
@@ -34,7 +35,7 @@ def test_a_judge_denies_only_with_a_word_of_the_class(world, comparison, verdict
     arguments, judge = (commitment.job_id, verdict, EVIDENCE), world.judge_of(commitment.job_id)
     if verdict in MAY_DENY[comparison]:
         world.does(world.court.deny, *arguments, sender=judge)
-        assert bytes(world.court.deniedVerdictOf(commitment.job_id)) == verdict
+        assert world.case(commitment.job_id).denied == print_of(verdict)
     else:
         values = world.refuses(world.court.deny, *arguments, sender=judge, error="UnfitVerdict")
         assert values == (verdict,)

@@ -46,6 +46,7 @@ def finish(stage: Stage, now: int) -> None:
     if any(lock.amount for (_, slasher), lock in market.vault.locks.items() if slasher == at):
         raise Disagreement("all jobs have ended, but collateral is still locked")
     owed = market.escrow.pool + market.escrow.burnable + sum(market.escrow.credits.values())
+    owed += sum(bond.earned for bond in market.bench.bonds.values())
     if market.token.balance_of(at) != owed:
         raise Disagreement(f"all jobs have ended; the escrow has {market.token.balance_of(at)}, but owes {owed}")
 

@@ -116,11 +116,14 @@ class Moves(Votes):
             Move("bench.release_slot", rng.choice((owner, owner, judge)), (slot_id,), until and until + 20_000),
             Move("escrow.claim", rng.choice((people.sellers[2], people.sellers[2], anybody)), (people.purse,)),
             Move("escrow.burn", anybody, ()),
+            Move("bench.collect", anybody, (slot_id,)),
             Move("beacon.submit", anybody, (market.beacon.epoch_at(now + 400), None)),
         ]
         pending = [(who, n, ready) for (who, n), (left, ready) in market.vault.unbondings.items() if left]
         for who, index, ready in pending[:2]:
             moves += [Move("vault.withdraw", who, (index, rng.choice((who, who, people.sellers[2]))), ready)] * 4
+        paid = [number for number, bond in market.bench.bonds.items() if bond.earned]
+        moves += [Move("bench.collect", anybody, (number,)) for number in paid[:2]]
         left = [slot for slot in market.bench.slots.values() if slot.active_until]
         for slot in left[:2]:
             moves += [Move("bench.release_slot", slot.owner, (slot.slot_id,), slot.active_until + 20_000)] * 2

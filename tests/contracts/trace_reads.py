@@ -10,31 +10,13 @@ from rpc import Rpc, encode_words
 
 from swarm.protocol.lifecycle import Market
 from swarm.protocol.lifecycle.treasury import BURN_ADDRESS
-from swarm.protocol.types import Ballot, BallotStatus, Case, Job, JobId, Slot, SlotId
-
-READER = "0x" + "52" * 20
-# Code that makes the calls its input lists, (address, length, data) each, and returns the answers, (length, data) each.
-READER_CODE = "".join(
-    (
-        "5f5f",  # stack: read write
-        "5b3682101560__57",  # loop: to the end unless read < calldatasize
-        "8160200135",  # length = calldata[read + 32]
-        "80836040018337",  # memory[write:] = calldata[read + 64:][:length]
-        "5f5f828486355afa50",  # staticcall(gas, calldata[read], write, length, 0, 0)
-        "3d8252",  # memory[write] = returndatasize
-        "3d5f836020013e",  # memory[write + 32:] = returndata
-        "903d01602001",  # write += 32 + returndatasize
-        "910160400190600256",  # read += 64 + length; back to the loop
-        "5b5ff3",  # end: return memory[0:write]
-    )
-)
-READER_CODE = "0x" + READER_CODE.replace("__", f"{(len(READER_CODE) - len('5b5ff3')) // 2:02x}")
+from swarm.protocol.types import Ballot, BallotStatus, Bond, Case, Job, JobId, Slot, SlotId
 
 
 def number(value: object) -> int:
     """Any word of the twin as the number the chain keeps."""
     if isinstance(value, bytes):
-        return int.from_bytes(value)
+        return int.from_bytes(value.ljust(32, b"\0"))
     return int(value, 16) if isinstance(value, str) else int(value)
 
 
@@ -50,6 +32,10 @@ def array(values: Sequence[object]) -> bytes:
 def slot_words(slot: Slot, position: int) -> bytes:
     keys = (slot.strikes, slot.operator, slot.hardware_class, position)
     return words(slot.owner, slot.active_from, slot.active_until, *keys)
+
+
+def bond_words(bond: Bond) -> bytes:
+    return words(bond.left, bond.reserved, bond.cases, bond.earned)
 
 
 def case_words(case: Case) -> bytes:
@@ -74,27 +60,18 @@ class Reader:
     def __init__(self, market: Market, contracts: dict, rpc: Rpc) -> None:
         self.market, self._rpc = market, rpc
         self._addresses = {name: contract.address for name, contract in contracts.items()}
-        self._selectors: dict[str, bytes] = {}
-        rpc.call("anvil_setCode", READER, READER_CODE)
 
     def differences(self, actors: Sequence[str]) -> list[str]:
         """What the contracts say otherwise than the twin."""
         reads = list(self._reads(actors))
-        data = b"".join(self._entry(contract, *read) for contract, *read, _ in reads)
-        answer = bytes.fromhex(self._rpc.call("eth_call", {"to": READER, "data": "0x" + data.hex()}, "latest")[2:])
-        found = []
-        for contract, signature, arguments, expected in reads:
-            end = 32 + int.from_bytes(answer[:32])
-            got, answer = answer[32:end], answer[end:]
-            if got != expected:
-                found.append(f"{contract}.{signature}{arguments}: {_told(got)}, the twin {_told(expected)}")
-        return found
-
-    def _entry(self, contract: str, signature: str, arguments: tuple) -> bytes:
-        if signature not in self._selectors:
-            self._selectors[signature] = keccak(text=signature)[:4]
-        data = self._selectors[signature] + words(*arguments)
-        return words(self._addresses[contract], len(data)) + data
+        answers = self._rpc.read_raw(
+            [(self._addresses[contract], signature, arguments) for contract, signature, arguments, _ in reads]
+        )
+        return [
+            f"{contract}.{signature}{arguments}: {_told(got)}, the twin {_told(expected)}"
+            for (contract, signature, arguments, expected), got in zip(reads, answers, strict=True)
+            if got != expected
+        ]
 
     def _reads(self, actors: Sequence[str]) -> Iterator[Read]:
         yield from self._of_money(actors)
@@ -134,7 +111,7 @@ class Reader:
         for slot_id in map(SlotId, range(1, bench.slot_count + 1)):
             slot, bond = bench.slot_of(slot_id), bench.bond_of(slot_id)
             yield "bench", "slotOf(uint32)", (slot_id,), slot_words(slot, bench.positions.get(slot_id, 0))
-            yield "bench", "bondOf(uint32)", (slot_id,), words(bond.left, bond.reserved, bond.cases)
+            yield "bench", "bondOf(uint32)", (slot_id,), bond_words(bond)
 
     def _of_job(self, job_id: JobId) -> Iterator[Read]:
         court, one = self.market.court, (job_id,)
@@ -143,8 +120,6 @@ class Reader:
         yield "court", "caseOf(uint64)", one, case_words(case)
         if case.round == 0:
             return
-        denied = court.denied_verdicts.get(job_id, b"\0")
-        yield "court", "deniedVerdictOf(uint64)", one, words(denied)
         yield "court", "challengersOf(uint64)", one, array(court.challengers.get(job_id, ()))
         for round_ in range(1, case.round + 1):
             yield from self._of_ballot(self.market.ballots.ballot_of(job_id, round_))

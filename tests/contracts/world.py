@@ -167,7 +167,7 @@ class World(Stages):
         assert receipt["status"] == "0x1", (call._name, self.why(call._address, data, sender))
         done = self.codec.done(receipt)
         for job_id in self.ledger.see(done.events):
-            stored = bytes(self.escrow.stateOf(job_id))
+            (stored,) = self.rpc.read_raw([(self.escrow.address, "stateOf(uint64)", (job_id,))])
             assert stored == job_hash(self.ledger.jobs[job_id]), f"{call._name}: the events do not tell job {job_id}"
         return done
 

@@ -147,8 +147,9 @@ def test_a_wrong_challenge_of_honest_work_loses_its_bond_and_the_job_settles(mar
     assert job.audited
     paid = before["bob"] - tokens(market, "bob")
     assert job.price + bond <= paid <= market.chain.escrow.escrow_for(job.terms.max_price, job.segments) + bond
-    fees = [event["args"]["amount"] for event in market.chain.escrow.events("JudgePaid", job.job_id)]
-    assert fees == [fee] * 4, "three of the committee and the one who confirmed"
+    earned = [event["args"] for event in market.chain.bench.events("FeesEarned", job.job_id)]
+    assert [(len(fees["judges"]), fees["first"]) for fees in earned] == [(3, fee), (1, fee)]
+    assert earned[0]["each"] == fee, "three of the committee, then the one who confirmed"
     bonds = [market.chain.bench.bond(slot.slot_id).left for slot in market.chain.bench.slots()]
     assert bonds == [acquitted["judges_bond"]] * len(JUDGES)
     assert_books(market)
@@ -193,7 +194,8 @@ def test_a_result_that_vanished_costs_its_seller_the_collateral_and_refunds_the_
     chain = market.chain
     assert job.status is JobStatus.SLASHED and rulings(market, job_id) == [Ruling.SLASHED]
     case = chain.court.case(job_id)
-    assert case.segment == UNDELIVERED and chain.ballots.verdict(job_id, case.round) == UNAVAILABLE
+    said = {bytes(event["args"]["verdict"]) for event in chain.ballots.events("Revealed", job_id)}
+    assert case.segment == UNDELIVERED and said == {UNAVAILABLE}
     assert chain.vault.stake_of(job.seller).stake == STAKE - job.collateral
     slashed = chain.escrow.events("JobSlashed", job_id)[0]["args"]
     assert slashed["slashed"] == job.collateral and slashed["refunded"] >= job.price

@@ -65,6 +65,8 @@ contract MarketInvariants is Suite {
         address[] memory people = _market.everybody();
         for (uint256 i; i < people.length; ++i) owed += _market.escrow().creditOf(people[i]);
         owed += _market.escrow().creditOf(address(0x5E12)) + _market.escrow().creditOf(address(0x577A));
+        IJudgeBench bench = _market.bench();
+        for (uint32 i = 1; i <= bench.slotCount(); ++i) owed += bench.bondOf(SlotId.wrap(i)).earned;
         uint256 balance = _market.token().balanceOf(address(_market.escrow()));
         vm.assertEq(balance, owed, "1: the escrow's tokens are everything owed");
     }

@@ -59,7 +59,7 @@ abstract contract MarketChecks is MarketLedger {
     }
 
     function _checkMoney(uint256 id) private view {
-        uint256 owed = heldSum + creditSum + bondSum + uint256(_kept());
+        uint256 owed = heldSum + creditSum + bondSum + earnedSum + uint256(_kept());
         vm.assertEq(token.balanceOf(address(escrow)), owed, "2: every call conserves the escrow's money");
         vm.assertEq(token.balanceOf(address(vault)), vaultSum, "2: every call conserves the vault's money");
         int256 left = int256(uint256(_entries[id].job.held) + _entries[id].bonds);

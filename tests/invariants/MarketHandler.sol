@@ -88,6 +88,10 @@ contract MarketHandler is MarketCases {
         bool expected = escrow.burnable() > 0;
         success = _do(Deed.Burn, 0, STRANGER, address(escrow), abi.encodeCall(escrow.burn, ()));
         vm.assertEq(success, expected, "anyone burns what is to be burned");
+        SlotId slot = SlotId.wrap(uint32(1 + (random >> 8) % bench.slotCount()));
+        expected = bench.bondOf(slot).earned > 0;
+        success = _do(Deed.Collect, 0, STRANGER, address(bench), abi.encodeCall(bench.collect, (slot)));
+        vm.assertEq(success, expected, "anyone has a judge paid what it has earned, once");
         _counts[uint256(Deed.Reentered)] = token.reentries();
     }
 
@@ -197,7 +201,7 @@ contract MarketHandler is MarketCases {
         if (kind == 6) return (address(escrow), abi.encodeCall(IAuditable.takeBond, (buyer(0), 1)));
         if (kind == 7) return (address(escrow), abi.encodeCall(IAuditable.bookPenalty, (1)));
         if (kind == 8) return (address(vault), abi.encodeCall(vault.slash, (seller(0), 1, STRANGER)));
-        if (kind == 9) return (address(bench), abi.encodeCall(bench.dismiss, (case_.judge, 0)));
+        if (kind == 9) return (address(bench), abi.encodeCall(bench.dismiss, (new SlotId[](1), 0)));
         if (kind == 10) return (address(ballots), abi.encodeCall(ballots.seal, (_id(id), case_.round, 0, CID)));
         (job.held, job.deadline) = (job.held + 1, 0); // another job than the stored one
         return (address(escrow), abi.encodeCall(escrow.settle, (_id(id), job)));

@@ -41,6 +41,7 @@ abstract contract MarketLedger is MarketWorld {
     uint256 public heldSum;
     uint256 public creditSum;
     uint256 public bondSum;
+    uint256 public earnedSum;
     uint256 public vaultSum;
 
     // of the present call
@@ -126,7 +127,7 @@ abstract contract MarketLedger is MarketWorld {
         }
         uint256 id = uint256(log.topics[1]);
         if (kind == IJobEscrow.JobPosted.selector) return _foldPosted(id, log);
-        if (kind == IJobEscrow.JudgePaid.selector || kind == IJobEscrow.JobVoided.selector) return;
+        if (kind == IJobEscrow.JobVoided.selector) return;
         Job storage job = _entries[id].job;
         vm.assertTrue(!_isFinal(job.status) || kind == IJobEscrow.JobSlashed.selector, "6: a final state never moves");
         if (kind == IJobEscrow.JobAccepted.selector) {
@@ -220,11 +221,10 @@ abstract contract MarketLedger is MarketWorld {
 
     function _foldCourt(MarketVm.Log memory log) private {
         bytes32 kind = log.topics[0];
+        if (log.emitter == address(bench)) return _foldBench(kind, log);
         if (kind == IBallots.Revealed.selector) {
             (uint8 round, bytes32 verdict,) = abi.decode(log.data, (uint8, bytes32, bytes32));
             _said[uint256(log.topics[1])][round][_slot(log.topics[2])] = verdict;
-        } else if (kind == IJudgeBench.JudgePenalised.selector) {
-            _losses.push(Loss(_slot(log.topics[2]), abi.decode(log.data, (uint256))));
         } else if (kind == IAuditCourt.Challenged.selector) {
             (, uint256 bond) = abi.decode(log.data, (uint16, uint256));
             _foldBond(uint256(log.topics[1]), _account(log.topics[2]), bond);
@@ -235,6 +235,22 @@ abstract contract MarketLedger is MarketWorld {
             Entry storage entry = _entries[uint256(log.topics[1])];
             bondSum -= entry.bonds;
             entry.bonds = 0;
+        }
+    }
+
+    /// @dev For its job a fee is gone when it is earned; the escrow keeps it until the judge collects.
+    function _foldBench(bytes32 kind, MarketVm.Log memory log) private {
+        if (kind == IJudgeBench.JudgePenalised.selector) {
+            _losses.push(Loss(_slot(log.topics[2]), abi.decode(log.data, (uint256))));
+        } else if (kind == IJudgeBench.FeesEarned.selector) {
+            (SlotId[] memory judges, uint256 first, uint256 each) = abi.decode(log.data, (SlotId[], uint256, uint256));
+            uint256 sum = judges.length == 0 ? 0 : first + each * (judges.length - 1);
+            _entries[uint256(log.topics[1])].balance -= int256(sum);
+            earnedSum += sum;
+        } else if (kind == IJudgeBench.FeesCollected.selector) {
+            uint256 amount = abi.decode(log.data, (uint256));
+            earnedSum -= amount;
+            _entries[_context].balance += int256(amount);
         }
     }
 

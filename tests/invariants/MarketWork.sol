@@ -39,6 +39,7 @@ abstract contract MarketWork is MarketChecks {
         SettleEarly,
         Claim,
         Burn,
+        Collect,
         Deposit,
         Unbond,
         Withdraw,
@@ -62,7 +63,7 @@ abstract contract MarketWork is MarketChecks {
     function _deeds() internal pure override returns (string[] memory names) {
         bytes memory text = "post,post many,cancel,accept,abort,hand back,submit,refund,open audit,confirm,vouch,deny,"
             "replace judge,volunteer,challenge,join challenge,draw committee,seal,reveal,reveal word,tally,appeal,"
-            "execute,expose canary,settle,settle early,claim,burn,deposit,unbond,withdraw,take slot,leave slot,"
+            "execute,expose canary,settle,settle early,claim,burn,collect,deposit,unbond,withdraw,take slot,leave slot,"
             "release slot,seed,confirmed,acquitted,slashed,void,unjudged,canary,last instance,credited,reentered,"
             "registry moved,refused,";
         names = new string[](uint256(Deed.Refused) + 1);

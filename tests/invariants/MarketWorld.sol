@@ -61,7 +61,7 @@ abstract contract MarketWorld is Handler {
         beacon = new Beacon(
             _key(), GENESIS, 3, 20, JudgeBench(_at(4)), FallbackParameters(PATIENCE, FALLBACK_SECONDS, FALLBACK_SECONDS)
         );
-        bench = new JudgeBench(vault, _at(6), _at(5), _at(8), 500 * TOKEN, 7 days);
+        bench = new JudgeBench(vault, _at(6), _at(5), JobEscrow(_at(8)), 500 * TOKEN, 7 days);
         ballots = new Ballots(
             beacon,
             bench,

@@ -243,6 +243,13 @@ VERDICT = faults_of(
         "reveal vouch",
     ),
     (
+        "every denial has the same print",
+        "binding",
+        "return bytes12(sha256(abi.encodePacked(verdict)));",
+        "return bytes12(sha256(abi.encodePacked(verdict != 0)));",
+        "tally void",
+    ),
+    (
         "a mismatch where nothing was compared",
         "guard",
         "return comparison == Comparison.Tolerance && verdict == MISMATCH;",

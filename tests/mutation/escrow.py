@@ -168,6 +168,20 @@ ESCROW = faults_of(
         "abort_refund",
     ),
     (
+        "anybody has judges paid",
+        "authority",
+        "require(msg.sender == address(bench), OnlyBench(address(bench)));",
+        "",
+        "bench",
+    ),
+    (
+        "a judge is paid at its bonded key",
+        "payee",
+        "_pay(vault.payoutOf(owner), amount);",
+        "_pay(owner, amount);",
+        "keys",
+    ),
+    (
         "any state of a job",
         "binding",
         "require(stateOf[jobId] == StateHash.ofJob(job), StaleJob(jobId));",

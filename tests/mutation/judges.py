@@ -1,155 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults of committees and of judges' seats."""
+"""Faults of judges' seats, and of committees."""
 
+from tests.mutation.committees import BALLOTS
 from tests.mutation.fault import Fault, faults_of
-
-BALLOTS = faults_of(
-    "ballots",
-    "contracts/Ballots.sol",
-    (
-        "anybody releases a committee",
-        "authority",
-        "external\n        onlyCourt\n        returns (address[] memory right, uint256 penalties)",
-        "external\n        returns (address[] memory right, uint256 penalties)",
-        "deployment committee",
-    ),
-    (
-        "absent members lose nothing",
-        "amount",
-        "penalties += bench.penalise(jobId, members[seat], fee, fee, true);",
-        "bench.dismiss(members[seat], fee);",
-        "tally committee",
-    ),
-    (
-        "wrong members lose nothing",
-        "amount",
-        "penalties += bench.penalise(jobId, members[seat], fee, WRONG_FEES * fee, false);",
-        "bench.dismiss(members[seat], fee);",
-        "tally",
-    ),
-    (
-        "wrong members are paid",
-        "payee",
-        "} else if (winner != 0 && verdicts[seat] != winner) {",
-        "} else if (winner != 0 && false) {",
-        "tally",
-    ),
-    (
-        "judges who came later are drawn",
-        "chance",
-        "(_ballots[jobId][round].since, _probes[jobId][round]);",
-        "(uint40(block.timestamp), _probes[jobId][round]);",
-        "committee draws",
-    ),
-    (
-        "the denier sits in its committee",
-        "chance",
-        "for (uint256 i; i < count; ++i) found[i] = judges[i];",
-        "",
-        "committee",
-    ),
-    (
-        "an even committee",
-        "guard",
-        "if (ballot.size % 2 == 0) _dropLast(jobId, round, ballot, fee);",
-        "",
-        "appeal appeal_outcomes",
-    ),
-    (
-        "a committee of one",
-        "guard",
-        "bool isShort = isOver && ballot.mayBeShort && ballot.size >= LEAST_SEATS;",
-        "bool isShort = isOver && ballot.mayBeShort;",
-        "appeal appeal_outcomes",
-    ),
-    (
-        "the first committee may be short",
-        "guard",
-        "bool isShort = isOver && ballot.mayBeShort && ballot.size >= LEAST_SEATS;",
-        "bool isShort = isOver && ballot.size >= LEAST_SEATS - 2;",
-        "committee",
-    ),
-    (
-        "seal after the deadline",
-        "clock",
-        "require(_now() <= ballot.deadline, DeadlinePassed(ballot.deadline, _now()));\n"
-        "        SlotId member = _requireMember(jobId, round, ballot, seat);\n"
-        "        require(!_has(ballot.sealedSeats",
-        "SlotId member = _requireMember(jobId, round, ballot, seat);\n        require(!_has(ballot.sealedSeats",
-        "committee",
-    ),
-    (
-        "seal twice",
-        "guard",
-        "require(!_has(ballot.sealedSeats, seat), AlreadySealed());",
-        "",
-        "committee",
-    ),
-    (
-        "anybody speaks for a member",
-        "authority",
-        "require(bench.operatorOf(member) == msg.sender, NotInCommittee(msg.sender));",
-        "",
-        "reveal committee",
-    ),
-    (
-        "reveal something else than was sealed",
-        "binding",
-        "require(_findings[jobId][round][seat] == seal_, SealMismatch());",
-        "",
-        "reveal",
-    ),
-    (
-        "reveal before all have sealed",
-        "clock",
-        "require(_now() > ballot.deadline, DeadlineRunning(ballot.deadline, _now()));\n        ballot.status",
-        "ballot.status",
-        "reveal",
-    ),
-    (
-        "reveal after the deadline",
-        "clock",
-        "_requireStatus(ballot, BallotStatus.Revealing);\n"
-        "        require(_now() <= ballot.deadline, DeadlinePassed(ballot.deadline, _now()));",
-        "_requireStatus(ballot, BallotStatus.Revealing);",
-        "reveal",
-    ),
-    (
-        "count while members may reveal",
-        "clock",
-        "require(isOver, DeadlineRunning(ballot.deadline, _now()));",
-        "isOver;",
-        "tally",
-    ),
-    (
-        "two of seven decide",
-        "guard",
-        "votes >= 2 && 2 * votes > size",
-        "votes >= 2",
-        "appeal appeal_outcomes",
-    ),
-    (
-        "acquitted without a proof",
-        "binding",
-        "if (proof.length == 0) return leaf == job.segmentRoot && job.segments == 1;",
-        "if (proof.length == 0) return true;",
-        "reveal tally",
-    ),
-    (
-        "any proof will do",
-        "binding",
-        "require(Commitment.root(leaf, segment, proof) == job.segmentRoot, WrongOpening());",
-        "",
-        "reveal",
-    ),
-    (
-        "any word will do",
-        "binding",
-        "require(Verdict.canSay(verdict, ballot.comparison, ballot.segment), WrongVerdict(verdict));",
-        "",
-        "reveal vouch",
-    ),
-)
 
 BENCH = faults_of(
     "bench",
@@ -178,8 +31,8 @@ BENCH = faults_of(
     (
         "draws move with the registry",
         "chance",
-        "bench.lengths.upperLookupRecent(walk.since);",
-        "bench.slots.length;",
+        "return changedAt <= time ? length : bench.lengths.upperLookupRecent(time);",
+        "return length;",
         "draws bench",
     ),
     (
@@ -220,8 +73,8 @@ BENCH = faults_of(
     (
         "an operator in two seats",
         "chance",
-        "if (_has(keys, owner) || _has(keys, operator)) return false;",
-        "if (_has(keys, owner)) return false;",
+        "if (_has(keys, owner, operator)) return false;",
+        "if (_has(keys, owner, owner)) return false;",
         "draws bench",
     ),
     (
@@ -255,22 +108,57 @@ BENCH = faults_of(
     (
         "a bond never shrinks",
         "state",
-        "_bonds[slotId].left -= uint120(amount);",
+        "_bonds[slotId].left -= uint80(amount);",
         "",
         "bench",
     ),
     (
         "a reservation is never freed",
         "state",
-        "bond.reserved - uint120(WRONG_FEES * fee), bond.cases - 1);",
-        "bond.reserved, bond.cases - 1);",
+        "(bond.reserved - uint80(WRONG_FEES * fee), bond.cases - 1);",
+        "(bond.reserved, bond.cases - 1);",
         "bench",
     ),
     (
-        "anybody dismisses and penalises",
+        "anybody dismisses",
         "authority",
-        "function dismiss(SlotId slotId, uint256 fee) public onlyCourt returns",
-        "function dismiss(SlotId slotId, uint256 fee) public returns",
+        "function dismiss(SlotId[] calldata judges, uint256 fee) external onlyCourt {",
+        "function dismiss(SlotId[] calldata judges, uint256 fee) external {",
+        "bench",
+    ),
+    (
+        "anybody penalises",
+        "authority",
+        "external\n        onlyCourt\n        nonReentrant\n        returns (uint256)",
+        "external\n        nonReentrant\n        returns (uint256)",
+        "bench",
+    ),
+    (
+        "anybody credits judges",
+        "authority",
+        "require(msg.sender == address(treasury), OnlyTheTreasury(address(treasury)));",
+        "",
+        "bench",
+    ),
+    (
+        "fees are collected twice",
+        "state",
+        "_bonds[slotId].earned = 0;",
+        "",
+        "bench",
+    ),
+    (
+        "fees overflow and hold up a ruling",
+        "guard",
+        "uint88(Math.min(earned, type(uint88).max));",
+        "uint88(earned);",
+        "bench",
+    ),
+    (
+        "a released slot forgets its fees",
+        "state",
+        "if (bond.earned > 0) _payOut(slotId, owner, bond.earned);",
+        "",
         "bench",
     ),
     (

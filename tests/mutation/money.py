@@ -72,8 +72,8 @@ RULINGS = faults_of(
     (
         "a void job keeps the collateral",
         "state",
-        "vault.unlock(job.seller, job.collateral);\n        _payJudges(jobId, outcome.right, pay.each);",
-        "_payJudges(jobId, outcome.right, pay.each);",
+        "vault.unlock(job.seller, job.collateral);\n        _pay(vault.payoutOf(job.seller), toSeller);",
+        "_pay(vault.payoutOf(job.seller), toSeller);",
         "void",
     ),
     (
@@ -86,7 +86,7 @@ RULINGS = faults_of(
     (
         "failing open leaves no window",
         "clock",
-        "(job.audited, job.deadline) = (true, uint40(block.timestamp) + _auditWindow);",
+        "(job.audited, job.deadline) = (true, uint40(block.timestamp) + auditWindow);",
         "job.audited = true;",
         "replace_judge volunteer",
     ),
@@ -147,11 +147,18 @@ RULINGS = faults_of(
         "canary",
     ),
     (
-        "a judge is paid at its bonded key",
-        "payee",
-        "_pay(vault.payoutOf(judge), amount);",
-        "_pay(judge, amount);",
-        "keys",
+        "the first judge is paid as the others",
+        "amount",
+        "share + (paidByLevy == 1 ? fee : pay.each), share + pay.each);",
+        "share + pay.each, share + pay.each);",
+        "tally void",
+    ),
+    (
+        "who confirmed is paid twice",
+        "amount",
+        "bench.reward(jobId, outcome.right, fee, 0);\n        reputation",
+        "bench.reward(jobId, outcome.right, 2 * fee, 0);\n        reputation",
+        "settle",
     ),
 )
 

@@ -38,9 +38,7 @@ class Ballots(Part):
         self.probes: dict[tuple[JobId, int], int] = {}
 
     def ballot_of(self, job_id: JobId, round_: int) -> Ballot:
-        nothing = Ballot(
-            job_id, round_, BallotStatus.NONE, Comparison.EXACT, 0, 0, 0, 0, 0, 0, False, 0, 0, Epoch(0), ()
-        )
+        nothing = Ballot(job_id, round_, BallotStatus.NONE, Comparison.EXACT, 0, 0, 0, 0, 0, 0, 0, 0, Epoch(0), ())
         return self.ballots.get((job_id, round_), nothing)
 
     def _store(self, ballot: Ballot) -> None:
@@ -49,31 +47,14 @@ class Ballots(Part):
     # the court's
 
     def call_ballot(
-        self, job_id: JobId, round_: int, comparison: Comparison, segment: int, seats: int, may_be_short: bool, now: int
+        self, job_id: JobId, round_: int, comparison: Comparison, segment: int, seats: int, now: int
     ) -> None:
         """Calls a committee, which a seed that nobody can know yet will draw."""
         parameters, beacon = self.market.parameters, self.market.beacon
         epoch = beacon.epoch_at(now + parameters.seed_delay)
         deadline = beacon.time_of(epoch) + parameters.draw_window
-        status = BallotStatus.DRAWING
-        called = (
-            job_id,
-            round_,
-            status,
-            comparison,
-            segment,
-            seats,
-            0,
-            0,
-            0,
-            0,
-            may_be_short,
-            now,
-            deadline,
-            epoch,
-            (),
-        )
-        self._store(Ballot(*called))
+        asked = (BallotStatus.DRAWING, comparison, segment, seats)
+        self._store(Ballot(job_id, round_, *asked, 0, 0, 0, 0, now, deadline, epoch, ()))
 
     def cancel(self, job_id: JobId, round_: int) -> None:
         """Gives up a committee that is not drawn yet."""
@@ -93,26 +74,29 @@ class Ballots(Part):
         self._store(replace(ballot, status=BallotStatus.COUNTED))
         return self.verdict_of(job_id, round_), ballot.revealed_seats != 0, False
 
-    def release(self, job_id: JobId, round_: int, fee: int, winner: Digest, now: int) -> tuple[list[Address], int]:
+    def release(self, job_id: JobId, round_: int, fee: int, winner: Digest, now: int) -> tuple[list[SlotId], int]:
         """Frees a committee: absent members lose one fee, overruled ones five. Returns who was right, and what they
         lost."""
         ballot, bench = self.ballot_of(job_id, round_), self.market.bench
-        right: list[Address] = []
+        right: list[SlotId] = []
         penalties = 0
-        for member, verdict in zip(ballot.committee, self._verdicts_of(ballot), strict=True):
+        verdicts = self._verdicts_of(ballot)
+        for seat in range(ballot.size):
+            self.findings.pop((job_id, round_, seat), None)
+        for member, verdict in zip(ballot.committee, verdicts, strict=True):
             if verdict == ZERO_DIGEST:
                 penalties += bench.penalise(member, fee, fee, is_late=True, now=now)
             elif winner not in (ZERO_DIGEST, verdict):
                 penalties += bench.penalise(member, fee, WRONG_FEES * fee, is_late=False, now=now)
             else:
-                right.append(bench.slot_of(member).owner)
+                right.append(member)
                 bench.dismiss(member, fee)
         return right, penalties
 
     # drawing
 
     @verb
-    def draw_committee(self, caller: Address, job: Job, round_: int, *, now: int) -> None:
+    def draw_committee(self, caller: Address, job: Job, round_: int, *, now: int) -> tuple[SlotId, ...]:
         """Draws the committee once its seed is known, again where seats stayed empty. Too late without one, the ballot
         fails."""
         ballot, escrow = self.ballot_of(job.job_id, round_), self.market.escrow
@@ -127,17 +111,18 @@ class Ballots(Part):
         if has_seed:
             ballot = self._fill(ballot, job, seed, fee)
         size = len(ballot.committee)
-        is_short = is_over and ballot.may_be_short and size >= LEAST_SEATS
+        is_short = is_over and ballot.seats > LEAST_SEATS and size >= LEAST_SEATS
         if size == ballot.seats or is_short:
             if size % 2 == 0:
                 ballot = self._drop_last(ballot, fee)
             deadline = now + window_for(self.market.parameters.seal_min_seconds, job.segment_seconds)
-            ballot = replace(ballot, status=BallotStatus.SEALING, deadline=deadline)
+            ballot = replace(ballot, status=BallotStatus.SEALING, since=0, epoch=Epoch(0), deadline=deadline)
         elif is_over:
             while ballot.committee:
                 ballot = self._drop_last(ballot, fee)
             ballot = replace(ballot, status=BallotStatus.FAILED)
         self._store(ballot)
+        return ballot.committee
 
     def _fill(self, ballot: Ballot, job: Job, seed: Digest, fee: int) -> Ballot:
         at = (ballot.job_id, ballot.round)
@@ -246,7 +231,6 @@ class Ballots(Part):
         ballot = self._end_sealing(ballot, now)
         require(ballot.status == BallotStatus.REVEALING, "WrongBallotStatus")
         require(now <= ballot.deadline, "DeadlinePassed")
-        self._require_member(caller, ballot, seat)
         require(ballot.has_sealed(seat), "NotSealed")
         require(not ballot.has_revealed(seat), "AlreadyRevealed")
         sealed = seal_of(ballot.job_id, ballot.round, caller, verdict, evidence_cid, salt)
@@ -292,6 +276,7 @@ class Ballots(Part):
         own is a
         match, whoever found it."""
         findings = [self.finding_of(ballot.job_id, ballot.round, seat) for seat in range(ballot.size)]
-        sellers = {found for seat, found in enumerate(findings) if ballot.proved_seats >> seat & 1}
+        proved = {found for seat, found in enumerate(findings) if ballot.proved_seats >> seat & 1}
+        sellers = proved - {ZERO_DIGEST}  # forgotten when the case is closed
         counted = [MATCH if found in sellers else found for found in findings]
         return [found if ballot.has_revealed(seat) else ZERO_DIGEST for seat, found in enumerate(counted)]

@@ -20,6 +20,7 @@ from swarm.protocol.lifecycle.state import (
 )
 from swarm.protocol.types import ZERO_ADDRESS, ZERO_DIGEST, Address, Amount, Bond, Digest, JobId, Slot, SlotId
 
+MAX_EARNED = 2**88 - 1
 NO_SLOT = Slot(SlotId(0), ZERO_ADDRESS, 0, 0, 0, ZERO_ADDRESS, 0)
 NO_BOND = Bond(Amount(0), Amount(0), 0)
 
@@ -103,6 +104,15 @@ class Bench(Part):
         self.seats[slot.hardware_class] = replace(seats, vacant=(*seats.vacant, self.positions.pop(slot_id)))
         del self.slots[slot_id], self.bonds[slot_id]
         self.market.vault.unlock(slot.owner, self.market.at["JudgeBench"], bond.left)
+        self.market.escrow.pay_judge(slot.owner, bond.earned)
+
+    @verb
+    def collect(self, caller: Address, slot_id: SlotId, *, now: int) -> None:
+        """Pays the owner what the slot has earned."""
+        bond = self.bond_of(slot_id)
+        require(bond.earned > 0, "NothingEarned")
+        self.bonds[slot_id] = replace(bond, earned=Amount(0))
+        self.market.escrow.pay_judge(self.slots[slot_id].owner, bond.earned)
 
     def _sit(self, hardware_class: int, slot_id: SlotId, now: int) -> int:
         seats = self.seats.get(hardware_class, Seats())
@@ -208,6 +218,15 @@ class Bench(Part):
         bond, at = self.bonds[slot_id], self.market.at
         self.bonds[slot_id] = replace(bond, left=Amount(less(bond.left, amount)))
         self.market.vault.slash(self.slots[slot_id].owner, at["JudgeBench"], amount, at["JobEscrow"])
+
+    # fees
+
+    def reward(self, judges: Sequence[SlotId], first: int, each: int) -> None:
+        """Credits judges with their fees; a full account stays full."""
+        for number, slot_id in enumerate(judges):
+            bond = self.bonds[slot_id]
+            earned = min(bond.earned + (each if number else first), MAX_EARNED)
+            self.bonds[slot_id] = replace(bond, earned=Amount(earned))
 
     # views
 

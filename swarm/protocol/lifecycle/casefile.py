@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from swarm.protocol.lifecycle.state import WRONG_FEES, Part, require, seats_of
-from swarm.protocol.types import Address, Case, CaseStatus, Comparison, Digest, Epoch, Job, JobId, Ruling, SlotId
+from swarm.protocol.types import NOT_DENIED, Address, Case, CaseStatus, Comparison, Job, JobId, Ruling, SlotId
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,13 @@ class CaseFile(Part):
     def __init__(self, market) -> None:
         super().__init__(market)
         self.cases: dict[JobId, Case] = {}
-        self.denied_verdicts: dict[JobId, Digest] = {}
         self.words: dict[JobId, Word] = {}
         self.challengers: dict[JobId, tuple[Address, ...]] = {}
         self.appeals: dict[tuple[JobId, int], Appeal] = {}
         self.late: dict[tuple[JobId, int], SlotId] = {}
 
     def case_of(self, job_id: JobId) -> Case:
-        nothing = (CaseStatus.NONE, Comparison.EXACT, Ruling.NONE, False, 0, 0, 0, 0, 0, 0, 0, 0, Epoch(0), SlotId(0))
+        nothing = (CaseStatus.NONE, Comparison.EXACT, Ruling.NONE, False, 0, 0, 0, 0, 0, 0, 0, SlotId(0))
         return self.cases.get(job_id) or Case(job_id, *nothing)
 
     def store(self, case: Case) -> None:
@@ -63,6 +62,7 @@ class CaseFile(Part):
             instance=0,
             replacements=0,
             judge=SlotId(0),
+            denied=NOT_DENIED,
         )
 
     def call_ballot(self, case: Case, now: int) -> None:
@@ -70,7 +70,7 @@ class CaseFile(Part):
         instance = case.instance + 1
         case = replace(case, status=CaseStatus.VOTING, instance=instance, round=case.round + 1)
         self.store(case)
-        called = (case.job_id, case.round, case.comparison, case.segment, seats_of(instance), instance > 1)
+        called = (case.job_id, case.round, case.comparison, case.segment, seats_of(instance))
         self.market.ballots.call_ballot(*called, now)
 
     def judges_of(self, job_id: JobId) -> tuple[list[SlotId], int]:

@@ -20,7 +20,7 @@ from swarm.protocol.lifecycle.state import (
     verb,
     window_for,
 )
-from swarm.protocol.lifecycle.verdicts import CANARY, can_deny
+from swarm.protocol.lifecycle.verdicts import CANARY, can_deny, print_of
 from swarm.protocol.types import (
     MISMATCH,
     UNDELIVERED,
@@ -43,18 +43,18 @@ class Court(Execution):
 
     # the drawn judge
 
-    def open(self, job: Job, seed: Digest, since: int, now: int) -> None:
+    def open(self, job: Job, seed: Digest, now: int) -> SlotId:
         """Opens a case on a drawn job and draws its judge. Only the escrow calls it."""
         case = replace(
             self.begin(job.job_id, job.terms.comparison, answers_draw=True),
             status=CaseStatus.JUDGING,
             segment=drawn_segment(seed, job.job_id, job.segment_root, job.segments),
-            since=since,
-            epoch=job.epoch,
             deadline=now + self._window_for(job),
         )
         self.store(case)
-        self.store(replace(case, judge=self._draw_judge(case, job)))
+        judge = self._draw_judge(case, job)
+        self.store(replace(case, judge=judge))
+        return judge
 
     @verb
     def confirm(self, caller: Address, job: Job, opening: Opening, proof: Sequence[Digest], *, now: int) -> None:
@@ -77,8 +77,7 @@ class Court(Execution):
         """Denies: in the exact class with the leaf the segment should have had. Calls a ballot of three."""
         case = self._require_judge(caller, job_id, now)
         require(can_deny(verdict, case.comparison), "UnfitVerdict")
-        self.denied_verdicts[job_id] = verdict
-        self.call_ballot(case, now)
+        self.call_ballot(replace(case, denied=print_of(verdict)), now)
 
     @verb
     def replace_judge(self, caller: Address, job: Job, *, now: int) -> None:
@@ -130,18 +129,19 @@ class Court(Execution):
 
     def _confirm(self, case: Case, job: Job, now: int) -> None:
         self.market.bench.dismiss(case.judge, self.fee_of(job))
-        self._rule(case, job, Ruling.CONFIRMED, [self.market.bench.slot_of(case.judge).owner], 0, now)
+        self._rule(case, job, Ruling.CONFIRMED, [case.judge], 0, now)
 
     def _draw_judge(self, case: Case, job: Job) -> SlotId:
         """The next judge in the draw's order, 0 where a whole walk finds none."""
-        seed, _ = self.market.beacon.seed_for(case.epoch)
+        seed, _ = self.market.beacon.seed_for(job.epoch)
         taken, _ = self.judges_of(case.job_id)
         found, _ = self.market.bench.draw(replace(self._walk_for(case, job), seed=seed, wanted=1), taken)
         return found[0] if found else SlotId(0)
 
     def _walk_for(self, case: Case, job: Job) -> Walk:
-        parties = (job.buyer, job.seller)
-        return Walk(case.job_id, case.round, case.since, job.hardware_class, self.fee_of(job), *parties)
+        """Of those who were there at the commitment."""
+        since, parties = job.deadline - self.market.parameters.audit_window, (job.buyer, job.seller)
+        return Walk(case.job_id, case.round, since, job.hardware_class, self.fee_of(job), *parties)
 
     def _window_for(self, job: Job) -> int:
         return window_for(self.market.parameters.judge_min_seconds, job.segment_seconds)
@@ -189,7 +189,7 @@ class Court(Execution):
         require(case.comparison == Comparison.TOLERANCE, "NotForComparison")
         self._require_committed(word.segment if is_submitted else case.segment, job, opening, proof)
         bench, fee = self.market.bench, self.fee_of(job)
-        right: list[Address] = []
+        right: list[SlotId] = []
         penalty = 0
         if is_submitted:
             require(word.judge != 0, "NotACanary")
@@ -199,8 +199,8 @@ class Court(Execution):
             require(is_denied, "NotACanary")
             self.require_before_seed(case, now)
             self.market.ballots.cancel(job.job_id, case.round)
-            if self.denied_verdicts[job.job_id] == MISMATCH:
-                right = [bench.slot_of(case.judge).owner]
+            if case.denied == print_of(MISMATCH):
+                right = [case.judge]
             bench.dismiss(case.judge, fee)
         self._rule(case, job, Ruling.CANARY, right, penalty, now)
 
@@ -213,7 +213,7 @@ class Court(Execution):
         is_committed = has_depth and merkle_verify(job.segment_root, found, segment, segments, proof)
         require(is_committed, "OpeningNotCommitted")
 
-    def _rule(self, case: Case, job: Job, ruling: Ruling, right: list[Address], penalties: int, now: int) -> None:
+    def _rule(self, case: Case, job: Job, ruling: Ruling, right: list[SlotId], penalties: int, now: int) -> None:
         """A ruling without a committee."""
         self.store(replace(case, status=CaseStatus.CLOSED, ruling=ruling))
         outcome = Outcome(ruling, first_is_right=bool(right), right=right, penalties=penalties)

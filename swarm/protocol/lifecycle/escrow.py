@@ -11,7 +11,18 @@ from swarm.protocol.commitment import leaf, merkle_depth, merkle_verify
 from swarm.protocol.draw import is_drawn
 from swarm.protocol.lifecycle.rulings import Rulings
 from swarm.protocol.lifecycle.state import MAX_PARTS, MAX_SECONDS, Refused, require, verb
-from swarm.protocol.types import ZERO_ADDRESS, ZERO_DIGEST, Address, Amount, Digest, Job, JobId, JobStatus, Terms
+from swarm.protocol.types import (
+    ZERO_ADDRESS,
+    ZERO_DIGEST,
+    Address,
+    Amount,
+    Digest,
+    Job,
+    JobId,
+    JobStatus,
+    SlotId,
+    Terms,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,15 +255,15 @@ class Escrow(Rulings):
         return is_drawn(seed, job.job_id, job.segment_root, rate), seed
 
     @verb
-    def open_audit(self, caller: Address, job: Job, *, now: int) -> None:
-        """Opens the audit of a drawn job."""
+    def open_audit(self, caller: Address, job: Job, *, now: int) -> SlotId:
+        """Opens the audit of a drawn job; returns the judge that was drawn."""
         self.require_status(job, JobStatus.SUBMITTED)
         require(self.terms_match(job), "StaleTerms")
         require(not job.audited, "CaseAlreadyOpen")
         drawn, seed = self.draw_of(job)
         require(drawn, "NotDrawn")
         self.store(replace(job, status=JobStatus.UNDER_AUDIT))
-        self.market.court.open(job, seed, job.deadline - self.market.parameters.audit_window, now)
+        return self.market.court.open(job, seed, now)
 
     def challenged(self, job: Job, challenger: Address, bond: int, now: int) -> None:
         """Marks a submitted job as challenged and collects the bond. Only the court calls it."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from swarm.protocol.lifecycle.casefile import Appeal, CaseFile, appeal_bond, challenge_bond
 from swarm.protocol.lifecycle.rulings import Outcome
 from swarm.protocol.lifecycle.state import FALSE_WORD_FEES, LAST_INSTANCE, WRONG_FEES, require, seats_of, verb
-from swarm.protocol.lifecycle.verdicts import ruling_for
+from swarm.protocol.lifecycle.verdicts import print_of, ruling_for
 from swarm.protocol.types import (
     UNAVAILABLE,
     UNDELIVERED,
@@ -76,17 +76,17 @@ class Execution(CaseFile):
     def _judge_denier(self, case: Case, fee: int, winner: Digest, outcome: Outcome, now: int) -> None:
         """The judge who denied: overruled it loses five fees, or one where it only could not fetch; right it comes
         first."""
-        verdict, bench = self.denied_verdicts[case.job_id], self.market.bench
+        bench = self.market.bench
         if case.ruling == Ruling.ACQUITTED:
-            could_not_fetch = verdict == UNAVAILABLE
+            could_not_fetch = case.denied == print_of(UNAVAILABLE)
             outcome.harmed_seller = not could_not_fetch
             loss = (1 if could_not_fetch else WRONG_FEES) * fee
             outcome.penalties += bench.penalise(case.judge, fee, loss, is_late=could_not_fetch, now=now)
             return
         bench.dismiss(case.judge, fee)
-        if case.ruling == Ruling.VOID or verdict == winner:
+        if case.ruling == Ruling.VOID or case.denied == print_of(winner):
             outcome.first_is_right = True
-            outcome.right.append(bench.slot_of(case.judge).owner)
+            outcome.right.append(case.judge)
 
     def _judge_challenge(self, case: Case, fee: int, winner: Digest, outcome: Outcome, now: int) -> None:
         """Challengers who were wrong lose their bonds, or of them the fees of three judges where the result only came

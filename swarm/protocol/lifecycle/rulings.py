@@ -7,13 +7,12 @@ derived.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from swarm.protocol import money
 from swarm.protocol.lifecycle.state import COLLATERAL_FEES, HARMED_BPS, RIGHT_BPS, less, require
 from swarm.protocol.lifecycle.treasury import Treasury
-from swarm.protocol.types import Address, Amount, Job, JobStatus, Ruling
+from swarm.protocol.types import Address, Amount, Job, JobStatus, Ruling, SlotId
 
 
 @dataclass(slots=True)
@@ -24,7 +23,7 @@ class Outcome:
     answers_draw: bool = True
     harmed_seller: bool = False  # an acquitted seller was accused of false work, not of being out of reach
     first_is_right: bool = False  # right[0] is the drawn judge, paid from the levy as if it had confirmed
-    right: list[Address] = field(default_factory=list)  # owners of the judges who were right: one fee each
+    right: list[SlotId] = field(default_factory=list)  # the judges who were right: one fee each
     accusers: list[Address] = field(default_factory=list)  # challengers and appellants who were right: a share, no fee
     penalties: int = 0
     forfeited: int = 0
@@ -71,7 +70,7 @@ class Rulings(Treasury):
         job, returned = self.close_levy(job, fee)
         self._conclude(replace(job, status=JobStatus.SUBMITTED, audited=True))
         self.market.reputation.record_pass(job.seller, job.buyer, job.price)
-        self._pay_judges(outcome.right, fee)
+        self.market.bench.reward(outcome.right, fee, 0)
         self.pay(job.buyer, returned)
 
     def _acquit(self, job: Job, outcome: Outcome) -> None:
@@ -88,7 +87,7 @@ class Rulings(Treasury):
             job, returned = self.close_levy(job, 0)
             self.market.reputation.record_pass(job.seller, job.buyer, job.price)
         self._conclude(replace(job, status=JobStatus.SUBMITTED, audited=job.audited or outcome.answers_draw))
-        self._pay_judges(outcome.right, pay.each)
+        self.market.bench.reward(outcome.right, pay.each, pay.each)
         self.pay(self.market.vault.payout_of(job.seller), to_seller)
         self.pay(job.buyer, returned)
 
@@ -110,8 +109,8 @@ class Rulings(Treasury):
         at = self.market.at["JobEscrow"]
         self.market.vault.slash(job.seller, at, job.collateral, at)
         self.market.reputation.record_fault(job.seller, job.price)
-        self._pay_judges(outcome.right[:by_levy], fee + share)
-        self._pay_judges(outcome.right[by_levy:], pay.each + share)
+        first = fee if outcome.first_is_right else pay.each
+        self.market.bench.reward(outcome.right, first + share, pay.each + share)
         for accuser in outcome.accusers:
             self.pay(self.market.vault.payout_of(accuser), share)
         self.pay(job.buyer, job.price + to_buyer + to_harmed + returned)
@@ -125,7 +124,7 @@ class Rulings(Treasury):
         pay = self._pay_for(self.fee_of(job), len(outcome.right), 0, 0)
         self._conclude(replace(job, status=JobStatus.VOID))
         self.market.vault.unlock(job.seller, self.market.at["JobEscrow"], job.collateral)
-        self._pay_judges(outcome.right, pay.each)
+        self.market.bench.reward(outcome.right, pay.each, pay.each)
         self.pay(self.market.vault.payout_of(job.seller), to_seller)
         self.pay(job.buyer, job.price - to_seller + returned)
 
@@ -145,7 +144,7 @@ class Rulings(Treasury):
         returned = less(job.held, fee) + self._share_pot(outcome.penalties + outcome.forfeited)
         self._conclude(replace(job, status=JobStatus.REFUNDED))
         self.market.vault.unlock(job.seller, self.market.at["JobEscrow"], job.collateral)
-        self._pay_judges(outcome.right, fee)
+        self.market.bench.reward(outcome.right, fee, 0)
         self.pay(job.buyer, returned)
 
     def close_levy(self, job: Job, due: int) -> tuple[Job, int]:
@@ -179,10 +178,6 @@ class Rulings(Treasury):
         to_harmed = money.bps_down(rest, HARMED_BPS)
         self.pool += rest - to_harmed
         return to_harmed
-
-    def _pay_judges(self, judges: Sequence[Address], amount: int) -> None:
-        for judge in judges:
-            self.pay(self.market.vault.payout_of(judge), amount)
 
     def _conclude(self, job: Job) -> None:
         """Stores the state a ruling leaves the job in."""

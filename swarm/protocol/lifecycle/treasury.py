@@ -13,7 +13,7 @@ BURN_ADDRESS = Address("0x000000000000000000000000000000000000dEaD")
 
 
 class Treasury(Part):
-    """Invariant: the escrow's tokens = Σ held by live jobs + pool + burnable + credits + bonds."""
+    """Invariant: the escrow's tokens = Σ held by live jobs + pool + burnable + credits + bonds + fees earned."""
 
     def __init__(self, market) -> None:
         super().__init__(market)
@@ -55,6 +55,10 @@ class Treasury(Part):
             self.credits[to] = self.credits.get(to, 0) + amount
         else:
             self.market.token.move(self._address, to, amount)
+
+    def pay_judge(self, owner: Address, amount: int) -> None:
+        """Pays fees that a judge has earned. Only the bench calls it."""
+        self.pay(self.market.vault.payout_of(owner), amount)
 
     def take_from_pool(self, wanted: int) -> int:
         """As much of `wanted` as the pool has."""

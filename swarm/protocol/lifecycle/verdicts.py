@@ -3,10 +3,16 @@
 
 from __future__ import annotations
 
+from swarm.protocol.commitment import sha256
 from swarm.protocol.types import MATCH, MISMATCH, UNAVAILABLE, UNDELIVERED, ZERO_DIGEST, Comparison, Digest, Ruling
 
 # keccak256("ComputeSwarm canary"): the output hash of a segment made false on purpose
 CANARY = Digest(bytes.fromhex("4be8e960ffe6d01764439b260fa6791623c2e87cd6f30fca481052b26916005b"))
+
+
+def print_of(verdict: Digest) -> bytes:
+    """What a case keeps of a denial: enough to tell whether another verdict is the same."""
+    return sha256(verdict)[:12]
 
 
 def can_deny(verdict: Digest, comparison: Comparison) -> bool:

@@ -147,7 +147,9 @@ def test_a_judge_confirms_with_the_sellers_own_opening_only():
     proof = merkle_proof(story.leaves, segment)
     with pytest.raises(Refused, match="OpeningNotCommitted"):
         story.market.court.confirm(judge, story.job, story.openings[segment - 1], proof, now=story.now)
+    slot_id = story.case.judge
     story.market.court.confirm(judge, story.job, story.openings[segment], proof, now=story.now)
+    story.market.bench.collect(ANYBODY, slot_id, now=story.now)
     fee = story.market.escrow.fee_of(story.job)
     assert story.market.token.balance_of(judge) == 1_000 * TOKEN + fee
     assert story.job.audited and story.case.ruling == Ruling.CONFIRMED

@@ -40,9 +40,7 @@ def observed(status=CaseStatus.NONE, job_status=JobStatus.UNDER_AUDIT, *, deadli
         "instance": 0,
         "replacements": 0,
         "segment": 2,
-        "since": NOW - 60,
         "deadline": deadline,
-        "epoch": Epoch(9),
         "judge": MINE,
     }
     base = Observed(job(1, job_status), Case(**(facts | dict(case))), seed_due=False, seed_known=True, drawn=False)
@@ -63,7 +61,6 @@ def voting(status, *, sealed=0, revealed=0, deadline=NOW + 60, case=(), **change
         sealed_seats=sealed,
         revealed_seats=revealed,
         proved_seats=0,
-        may_be_short=False,
         since=NOW - 60,
         deadline=deadline,
         epoch=Epoch(10),

@@ -76,7 +76,7 @@ def test_confirms_with_the_opening_and_its_proof(journal):
 def test_denies_with_what_it_found(journal, answer):
     world = World(observed(CaseStatus.JUDGING), answer)
     judged(world, journal).tick()
-    assert world.calls[-1] == ("deny", (JobId(1), answer.verdict, EVIDENCE))
+    assert world.calls[-1] == ("deny", (world.item.job, answer.verdict, EVIDENCE))
 
 
 @pytest.mark.parametrize("left, is_patient", [(121, True), (120, False)])
@@ -110,7 +110,7 @@ def test_a_match_within_bounds_is_vouched_for_with_its_evidence(journal):
 def test_a_mismatch_beyond_the_bounds_is_denied_with_its_word(journal):
     world = World(observed(CaseStatus.JUDGING, case={"comparison": Comparison.TOLERANCE}), word(MISMATCH))
     judged(world, journal).tick()
-    assert world.calls[-1] == ("deny", (JobId(1), MISMATCH, EVIDENCE))
+    assert world.calls[-1] == ("deny", (world.item.job, MISMATCH, EVIDENCE))
 
 
 # committees
@@ -122,7 +122,7 @@ def test_seals_for_its_seat_and_round_and_reveals_the_same(journal):
     judge.tick()
     salt = bytes.fromhex(dict(journal.items(SEAL))["1-1"]["salt"])
     expected = commitment.seal(JobId(1), 1, JUDY, LEAF, EVIDENCE, salt)
-    assert world.calls[-1] == ("seal", (JobId(1), 1, 0, expected))
+    assert world.calls[-1] == ("seal", (world.item.job, 1, 0, expected))
     world.item = voting(BallotStatus.REVEALING, sealed=0b111)
     judge.tick()
     assert world.calls[-1] == ("reveal", (world.item.job, 1, 0, OPENING, EVIDENCE, salt, (SEED,)))
@@ -147,10 +147,61 @@ def test_votes_with_a_word_on_an_undelivered_result(journal, verdict):
     assert world.calls[0][0] == "fetch"
     judge.tick()
     salt = bytes.fromhex(dict(journal.items(SEAL))["1-1"]["salt"])
-    assert world.calls[-1] == ("seal", (JobId(1), 1, 0, commitment.seal(JobId(1), 1, JUDY, verdict, EVIDENCE, salt)))
+    sealed = commitment.seal(JobId(1), 1, JUDY, verdict, EVIDENCE, salt)
+    assert world.calls[-1] == ("seal", (world.item.job, 1, 0, sealed))
     world.item = voting(BallotStatus.REVEALING, sealed=0b111, case=case)
     judge.tick()
     assert world.calls[-1] == ("reveal_word", (JobId(1), 1, 0, verdict, EVIDENCE, salt))
+
+
+# who will be drawn
+
+
+def test_answers_an_audit_that_it_will_be_drawn_for_before_anybody_opens_it(journal):
+    """The seed and the job say the segment; the answer opens the audit in the same transaction."""
+    item = observed(job_status=JobStatus.SUBMITTED)
+    world = World(replace(item, job=replace(item.job, audit_bps=10_000)), to_be=(SlotId(1),))
+    judged(world, journal).tick()
+    segment = draw.drawn_segment(SEED, JobId(1), world.item.job.segment_root, world.item.job.segments)
+    assert world.calls[0][1][0] == segment
+    assert world.calls[-1] == ("confirm", (world.item.job, OPENING, (SEED,)))
+    assert world.item.job.status is JobStatus.SUBMITTED
+
+
+def test_draws_a_committee_it_will_sit_in_with_its_own_seal(journal):
+    world = World(voting(BallotStatus.DRAWING), to_be=(SlotId(2), SlotId(1), SlotId(3)))
+    judged(world, journal).tick()
+    name, (job, round_, seat, _, *options) = world.calls[-1]
+    assert (name, job, round_, seat, options) == ("seal", world.item.job, 1, 1, ["draws"])
+
+
+def test_the_last_to_reveal_takes_the_tally(journal):
+    world = World(voting(BallotStatus.SEALING))
+    judge = judged(world, journal)
+    judge.tick()
+    world.item = voting(BallotStatus.REVEALING, sealed=0b111, revealed=0b110)
+    judge.tick()
+    assert world.calls[-1][0] == "reveal" and world.calls[-1][1][-1] == "tallies"
+
+
+@pytest.mark.parametrize("item", [observed(job_status=JobStatus.SUBMITTED), voting(BallotStatus.DRAWING)])
+def test_leaves_opening_and_drawing_to_whom_the_seed_will_draw_for_a_segments_time(journal, item):
+    item = replace(item, job=replace(item.job, audit_bps=10_000))
+    world = World(item, to_be=(SlotId(7), SlotId(8), SlotId(9)))
+    judge = judge_of(world, journal)
+    seen = judge.observe()
+    (foreseen,) = seen.observed
+    assert foreseen.left_until == NOW - 100 + item.job.segment_seconds
+    early = replace(seen, now=foreseen.left_until - 1)
+    assert isinstance(plan.decide(early), plan.Rest)
+    assert isinstance(plan.decide(replace(seen, now=foreseen.left_until)), plan.OpenAudit | plan.DrawCommittee)
+
+
+def test_waits_for_nobody_where_a_committee_stays_incomplete_or_somebody_has_drawn(journal):
+    world = World(voting(BallotStatus.DRAWING), to_be=(SlotId(7), SlotId(8)))
+    assert isinstance(judge_of(world, journal).tick(), plan.DrawCommittee)
+    world.to_be = reverts.exceptions()["WrongBallotStatus"]("somebody was faster")
+    assert judge_of(world, journal).observe().observed[0].left_until == 0
 
 
 # what anyone may do

@@ -39,6 +39,7 @@ class World:
     answer: Finding | Exception = field(default_factory=finding)
     seed: tuple = (SEED, False)
     judges: tuple = ()
+    to_be: tuple = ()  # whom the seed will draw: the judge, or the committee
     calls: list = field(default_factory=list)
     refuses: dict = field(default_factory=dict)
     reads: int = 0
@@ -47,17 +48,23 @@ class World:
     def does(self, wrapper, name):
         """A method of `wrapper` that only remembers; its arguments must be such as the real one takes."""
 
-        def call(account, *arguments):
-            signature(getattr(wrapper, name)).bind(None, account, *arguments)
+        def call(account, *arguments, **options):
+            signature(getattr(wrapper, name)).bind(None, account, *arguments, **options)
             if name in self.refuses:
                 raise self.refuses[name]
-            self.calls.append((name, arguments))
+            self.calls.append((name, (*arguments, *(option for option, chosen in options.items() if chosen))))
 
         return call
 
     def job(self, job_id):
         self.reads += 1
         return self.item.job
+
+    def asked(self, job, round_=None):
+        """Whom the contracts would draw now."""
+        if isinstance(self.to_be, Exception):
+            raise self.to_be
+        return self.to_be if round_ else (*self.to_be, SlotId(0))[0]
 
     def replay(self, job, segment, **options):
         self.calls.append(("replay", (segment, options["is_patient"])))
@@ -88,11 +95,21 @@ class World:
                 job=self.job,
                 fee_for=lambda price, segments: 10,
                 open_audit=self.does(Escrow, "open_audit"),
+                judge_to_be=self.asked,
             ),
             court=SimpleNamespace(
-                case=lambda job_id: self.item.case, judges_of=lambda job_id: list(self.judges), **deeds
+                case=lambda job_id: self.item.case,
+                judges_of=lambda job_id: list(self.judges),
+                judge_min_seconds=lambda: 60,
+                **deeds,
             ),
-            ballots=SimpleNamespace(reveal_seconds=lambda: 10, ballot=lambda job_id, round_: self.item.ballot, **votes),
+            ballots=SimpleNamespace(
+                reveal_seconds=lambda: 10,
+                seal_min_seconds=lambda: 60,
+                ballot=lambda job_id, round_: self.item.ballot,
+                committee_to_be=self.asked,
+                **votes,
+            ),
             beacon=SimpleNamespace(
                 seed_for=lambda epoch: self.seed,
                 time_of=lambda epoch: NOW - 100,
