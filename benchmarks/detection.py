@@ -66,7 +66,7 @@ def summary(rows: list[dict]) -> dict:
     """The goals in numbers. `rule_of_three`: what no slash in so many honest segments bounds, at 95 %."""
     honest = [row for row in rows if row["kind"] == "honest"]
     segments, slashed = sum(row["segments"] for row in honest), sum(row["slashed"] for row in honest)
-    paying = [row for row in rows if row["kind"] == "cheat" and row["saves_work"] and not row.get("note")]
+    paying = [row for row in rows if row["kind"] == "cheat" and row["saves_work"] >= 0.1 and not row.get("note")]
     missed = [f"{row['workload']}: {row['name']}" for row in paying if row["detected"] < 0.99 * row["segments"]]
     return {
         "honest_segments": segments,
@@ -90,9 +90,14 @@ def changed(rows: list[dict], committed: list[dict]) -> list[str]:
             problems.append(f"{_named(row)}: {row['slashed']} honest segments slashed")
         elif _named(row) not in known:
             problems.append(f"{_named(row)}: not in the committed table")
-        elif not any(abs(share - other) <= TOLERANCE for other in known[_named(row)]):
+        elif not any(abs(share - other) <= _tolerance(row) for other in known[_named(row)]):
             problems.append(f"{_named(row)}: {share:.0%} detected, committed {known[_named(row)][0]:.0%}")
     return problems
+
+
+def _tolerance(row: dict) -> float:
+    """A baseline is a handful of whole jobs that honest noise decides: only its order of magnitude repeats."""
+    return 2 * TOLERANCE if row["kind"] == "baseline" else TOLERANCE
 
 
 def as_table(rows: list[dict]) -> str:

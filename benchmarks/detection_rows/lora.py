@@ -21,7 +21,7 @@ from swarm.workloads.lora.assess import assess, bounds_of, look_closer
 from swarm.workloads.lora.spec import LoraSpec
 from swarm.workloads.workload import Zone
 
-REAL_STEPS, TINY_STEPS, QUICK_STEPS = 60, 200, 12
+REAL_STEPS, TINY_STEPS, QUICK_STEPS = 60, 200, 20
 SCALES = {"real": "SmolLM2-135M", "tiny": "tiny Llama"}
 # name, kind, saves at least a tenth of the work, class it is judged in
 RUN = [

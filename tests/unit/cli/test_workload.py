@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`swarm workload`: what is known without running anything, and the rule that makes bounds of rows."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from swarm.cli.main import command
+from swarm.execution.certify import KINDS, certificate, row_of
+
+
+def invoke(*arguments):
+    return CliRunner().invoke(command, ["workload", *arguments])
+
+
+def test_lists_types_and_certificates():
+    done = invoke("list", "--json")
+    assert done.exit_code == 0, done.output
+    rows = json.loads(done.output)
+    assert {"lora", "container"} <= {row["name"] for row in rows if row["what"] == "type"}
+    assert {row["precision"] for row in rows if row["name"] == "process"} == {"fp32", "tf32", "bf16"}
+
+
+def test_prints_a_schema():
+    done = invoke("schema", "lora")
+    assert "training" in json.loads(done.output)["properties"]
+
+
+def test_refuses_an_unknown_type():
+    assert "there is no job type 'lore'" in str(invoke("schema", "lore").exception)
+
+
+def row(way, values, kind="honest", precision="fp32", segments=50):
+    facts = {"model": "m", "precision": precision, "way": way, "device": "d", "emulated": False}
+    return row_of(facts | {"kind": kind, "segments": segments}, dict.fromkeys(KINDS, values))
+
+
+def test_bounds_follow_from_the_farthest_honest_way_and_the_weakest_cheat():
+    rows = [row("near", [1e-7, 2e-7]), row("far", [1e-6, 2e-6]), row("int8", [0.02, 0.5], kind="cheat")]
+    bound = certificate(rows, ["process"])["classes"]["fp32"]["bounds"]["weights"]
+    assert (bound["accept"], bound["reject"]) == (pytest.approx(2e-5), pytest.approx(0.01))
+
+
+def test_a_cheat_near_the_noise_does_not_pull_the_bound_into_it():
+    rows = [row("far", [1e-3]), row("int8", [2e-3], kind="cheat")]
+    assert certificate(rows, [])["classes"]["fp32"]["bounds"]["weights"]["reject"] == pytest.approx(0.05)
+
+
+def test_the_quantile_stands_for_the_largest_where_there_are_enough():
+    values = [1e-6] * 1999 + [1.0]
+    rows = [row("many", values, segments=2000), row("int8", [2.0], kind="cheat")]
+    assert certificate(rows, [])["classes"]["fp32"]["bounds"]["weights"]["accept"] < 1e-2
+
+
+def test_coarser_classes_are_never_accepted_at_first_sight():
+    rows = [row("far", [1e-3], precision="bf16"), row("int8", [2e-3], kind="cheat", precision="bf16")]
+    assert certificate(rows, [])["classes"]["bf16"]["bounds"]["weights"]["accept"] == 0
