@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 log = Log("swarm.daemon")
 # A devnet makes a block a second and its windows are short; elsewhere windows are hours and endpoints count calls.
 _DEVNET_PERIOD_SECONDS, _PERIOD_SECONDS = 1.0, 15.0
+_WATCH_SECONDS = 0.25
+_TICK = "tick"
 
 
 def period_for(network: Network) -> float:
@@ -24,11 +26,21 @@ def period_for(network: Network) -> float:
     return _DEVNET_PERIOD_SECONDS if network.is_devnet else _PERIOD_SECONDS
 
 
-def run(tick: Callable[[], object], *, period_seconds: float, is_done: Callable[[], bool] = lambda: False) -> None:
-    """Calls `tick` every `period_seconds` until told to stop; an exception ends one tick, not the daemon."""
+def run(
+    tick: Callable[[], object],
+    *,
+    period_seconds: float,
+    is_done: Callable[[], bool] = lambda: False,
+    watch: Callable[[], bool] | None = None,
+) -> None:
+    """Calls `tick` every `period_seconds` until told to stop; an exception ends one tick, not the daemon.
+
+    `watch` is asked four times a second, beside a tick that may be waiting, whether the next one should come at once.
+    """
     from apscheduler.schedulers.blocking import BlockingScheduler
 
     scheduler = BlockingScheduler()
+    ended = threading.Event()
 
     def guarded() -> None:
         try:
@@ -37,19 +49,34 @@ def run(tick: Callable[[], object], *, period_seconds: float, is_done: Callable[
             # A daemon nobody watches must outlive what nobody foresaw; the chain tells it again what to do.
             log.error("tick_failed", reason=repr(error))
         if is_done():
-            threading.Thread(target=scheduler.shutdown, kwargs={"wait": False}, daemon=True).start()
+            end()
 
-    def end(number: int, frame: object) -> None:
+    def end(number: int = 0, frame: object = None) -> None:
+        ended.set()
         threading.Thread(target=scheduler.shutdown, kwargs={"wait": False}, daemon=True).start()
+
+    def look() -> None:
+        while not ended.wait(_WATCH_SECONDS):
+            try:
+                if watch():
+                    scheduler.modify_job(_TICK, next_run_time=datetime.now().astimezone())
+            except Exception as error:
+                log.error("watch_failed", reason=repr(error))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     scheduler.add_job(
         guarded,
         "interval",
+        id=_TICK,
         seconds=period_seconds,
         coalesce=True,
         max_instances=1,
         next_run_time=datetime.now().astimezone(),
     )
-    scheduler.start()
+    if watch:
+        threading.Thread(target=look, name="watch", daemon=True).start()
+    try:
+        scheduler.start()
+    finally:
+        ended.set()
