@@ -58,7 +58,7 @@ def start(context: Context, **options) -> None:
     context.config = context.config.with_flags({name: options[name] for name in (*names, "metrics_port")})
     policy = policy_of(context.config, only_job=parse_job_id(options["only_job"]) if options["only_job"] else None)
     size = size_of(context.config)
-    context.network  # before the log file: without a network nothing has begun
+    period = daemon.period_for(context.network)
     log.set_up(as_json=options["log_format"] == "json", file=context.home / worker_views.LOG_NAME)
     sandbox = sandbox_for(context, options["sandbox"], role="worker", **size)
     context.store.check()
@@ -79,7 +79,6 @@ def start(context: Context, **options) -> None:
         seller=parse_address(options["seller"]) if options["seller"] else None,
     )
     worker.start()
-    period = daemon.period_for(context.network)
     try:
         daemon.run(worker.tick, period_seconds=period, is_done=lambda: worker.is_done, watch=worker.watch)
     finally:

@@ -44,7 +44,9 @@ def pause(context: Context, duration: str | None, reason: str) -> None:
     before = _facts(context).get("running") or {}
     Control(context.home).ask(Mode.PAUSE, reason=reason, seconds=seconds)
     took = _wait(lambda: _has_paused(context), _WAIT_SECONDS, "the job's sandbox to end")
-    context.screen.facts({"mode": "pause", "job": before.get("job"), "seconds": took, "until": duration}, essence="mode")
+    context.screen.facts(
+        {"mode": "pause", "job": before.get("job"), "seconds": took, "until": duration}, essence="mode"
+    )
     if before.get("job"):
         context.screen.note("memory is free; its deadline runs on: swarm worker status")
 

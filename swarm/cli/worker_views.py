@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,12 +46,16 @@ def why(context: Context) -> None:
         rows.append({"jobs": "all", "reason": trouble["reason"], "remedy": "it tries again by itself"})
     for name, count in sorted(counted.items(), key=lambda item: -item[1]):
         reason = Reason[name.upper()]
-        rows.append({"jobs": count, "reason": reason.value, "remedy": REMEDIES.get(reason, "nothing: it is not for you")})
+        rows.append(
+            {"jobs": count, "reason": reason.value, "remedy": REMEDIES.get(reason, "nothing: it is not for you")}
+        )
     seen = facts.get("open_jobs")
     age = _age(facts)
     context.screen.note(f"{'no' if seen is None else seen} open job(s) seen{f', {age} ago' if age else ''}")
     working = facts.get("running") or {}
-    empty = f"nothing is in the way: job {working['job']} is at work" if working else "nothing is in the way: no open job"
+    empty = (
+        f"nothing is in the way: job {working['job']} is at work" if working else "nothing is in the way: no open job"
+    )
     context.screen.table(rows, essence="reason", empty=empty)
 
 
@@ -67,10 +73,8 @@ def logs(context: Context, lines: int, follow: bool) -> None:
         raise NotFound(f"no log at {path}", hint="swarm worker start writes it, or give --home")
     for line in _lines(path, lines, follow):
         if context.screen.mode != "json":
-            try:
+            with contextlib.suppress(ValueError, TypeError, AttributeError):
                 line = log.human(json.loads(line))
-            except (ValueError, TypeError, AttributeError):
-                pass
         click.echo(line)
 
 
@@ -160,10 +164,10 @@ def _span(seconds: float) -> str:
     return format_duration(seconds)
 
 
-def _lines(path: Path, count: int, follow: bool) -> Iterator[str]:
-    """The last lines of a file and, on request, what comes; a rotated file is followed into the next one."""
+def _lines(path: Path, count: int | None, follow: bool) -> Iterator[str]:
+    """The last lines of a file (None: all) and, on request, what comes; a rotated file is followed into the next."""
     with path.open("r", encoding="utf-8", errors="replace") as file:
-        yield from (line.rstrip("\n") for line in file.readlines()[-count or len(path.name) * 10**9 :])
+        yield from (line.rstrip("\n") for line in deque(file, maxlen=count))
         place = path.stat().st_ino
         while follow:
             if line := file.readline():
@@ -172,6 +176,5 @@ def _lines(path: Path, count: int, follow: bool) -> Iterator[str]:
                 break
             else:
                 time.sleep(_FOLLOW_SECONDS)
-        else:
-            return
-    yield from _lines(path, 10**9, follow)
+    if follow:
+        yield from _lines(path, None, follow)
