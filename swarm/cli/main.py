@@ -16,6 +16,7 @@ NOUNS = {
     "config": ("swarm.cli.config", "Show the settings and where they come from."),
     "devnet": ("swarm.cli.devnet", "A chain of your own: up."),
     "init": ("swarm.cli.init", "Write a spec to start from: lora."),
+    "doctor": ("swarm.cli.doctor", "Check this machine: sandbox, chain, store, account."),
     "job": ("swarm.cli.job", "Buy and watch work: post, list, show, watch, cancel, refund, settle."),
     "lora": ("swarm.cli.lora", "Fine-tune a model without writing a spec."),
     "run-image": ("swarm.cli.run_image", "Run any container by digest without writing a spec."),
@@ -23,7 +24,7 @@ NOUNS = {
     "verify": ("swarm.cli.verify", "Re-execute a segment of any job and see both sides."),
     "wallet": ("swarm.cli.wallet", "Accounts: create, fund, show."),
     "workload": ("swarm.cli.workload", "Job types and how closely they can be checked: list, schema, certify."),
-    "worker": ("swarm.cli.worker", "Sell this machine's time: start."),
+    "worker": ("swarm.cli.worker", "Sell this machine's time: start, pause, drain, why."),
 }
 
 

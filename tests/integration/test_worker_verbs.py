@@ -81,6 +81,19 @@ def one_line(market, person, *words):
     return code, error
 
 
+def doctor(market, person):
+    """Exit code and the status of every check."""
+    code, out, error = market.call(person, "swarm", "doctor", "--json")
+    return code, {check["id"]: check["status"] for check in json.loads(out)["checks"]}, out + error
+
+
+def test_the_doctor_finds_a_healthy_market(ready):
+    market, _ = ready
+    _, found, said = doctor(market, "sally")
+    for name in ("chain.rpc", "clock.skew", "store", "wallet.keystore", "wallet.gas", "stake.free", "home.owner"):
+        assert found[name] == "pass", said
+
+
 def test_verbs_refuse_in_one_line_where_no_worker_runs_or_no_job_is_at_work(ready):
     market, _ = ready
     for name in ("pause", "resume", "drain", "stop", "hand-back"):
@@ -166,6 +179,8 @@ def test_status_and_why_answer_with_everything_down(ready):
     devnet.wait(30)
     wait_for(lambda: "trouble" in verb(market, "sam", "status"), timeout_seconds=60, what="the worker to notice")
     assert "ago" in verb(market, "sam", "status")["known"]
+    code, found, _ = doctor(market, "sam")
+    assert code == 14 and found["chain.rpc"] == found["store"] == "fail" and found["python.version"] == "pass"
     verb(market, "sam", "stop")
     facts = board.read(market.directory / "sam")
     facts["chain"]["at"] = time.time() - 190
