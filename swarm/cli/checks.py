@@ -115,13 +115,14 @@ def _home(context: Context) -> Found:
 def _engine(context: Context) -> Found:
     from swarm.runtime import engine as engines
     from swarm.runtime.docker import DockerRunner
+    from swarm.runtime.hardening import runtime_of
 
     DockerRunner().check()
     client = engines.connect()
     with engines.engine_errors():
         info = client.info()
-    strong = [name for name in info.get("Runtimes") or {} if name in ("runsc", "kata", "kata-runtime")]
-    return Status.PASS, f"{info['ServerVersion']}, cgroup v{info.get('CgroupVersion', '1')}, {strong or 'runc'}", ""
+    runtime = runtime_of(info.get("Runtimes") or {}) or info.get("DefaultRuntime", "runc")
+    return Status.PASS, f"{info['ServerVersion']}, cgroup v{info.get('CgroupVersion', '1')}, runtime {runtime}", ""
 
 
 def _container(context: Context) -> Found:
