@@ -99,8 +99,7 @@ class Acceptance:
             raise Refused(Reason.SPEC, "the posted way of comparing is not the spec's")
         if self._policy.types is not None and spec.type not in self._policy.types:
             raise Refused(Reason.TYPE, f"this worker takes no {spec.type} jobs")
-        is_wanted = self._policy.images is None or spec.engine in self._policy.images
-        if not is_wanted or not self._accepts_engine(spec.engine):
+        if not self._policy.wants(spec.engine) or not self._accepts_engine(spec.engine):
             raise Refused(Reason.IMAGE, f"this worker does not run engine {spec.engine}")
 
     def _make_room(self, wanted: Collection[str]) -> None:

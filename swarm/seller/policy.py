@@ -13,7 +13,7 @@ from swarm.protocol.types import JobId
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _WINDOW = re.compile(r"(?:([a-z]{3})(?:-([a-z]{3}))? )?(\d\d):(\d\d)-(\d\d):(\d\d)")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_DIGEST = re.compile(r"(?:[a-z0-9][a-z0-9._/:-]{0,255}@)?sha256:[0-9a-f]{64}")
 _ENGINES = "any, or digests sha256:… separated by commas"
 
 
@@ -45,6 +45,10 @@ class Policy:
     disk_bytes: int | None = None  # of the worker's home
     cache_bytes: int | None = None  # of fetched inputs
 
+    def wants(self, engine: str) -> bool:
+        """Whether an engine is on the list of images: sha256:… or repository@sha256:…"""
+        return self.images is None or engine.rpartition("@")[2] in self.images
+
     def is_time(self, moment: datetime) -> bool:
         """Whether work may be taken at a local time."""
         minute = moment.hour * 60 + moment.minute
@@ -72,7 +76,7 @@ def parse_images(text: str) -> frozenset[str] | None:
     for part in parts:
         if not _DIGEST.fullmatch(part):
             raise UsageError(f"{part[:80]!r} is not an image digest", hint=_ENGINES)
-    return frozenset(parts)
+    return frozenset(part.rpartition("@")[2] for part in parts)
 
 
 def _window(text: str) -> Window:

@@ -66,3 +66,10 @@ def test_without_hours_it_is_always_time_and_any_means_any():
     assert parse_images("any") is None
     assert parse_images(f"{DIGEST}, {DIGEST}") == {DIGEST}
     assert parse_types("lora", ["lora", "sweep"]) == {"lora"}
+
+
+def test_an_image_is_known_by_its_digest_wherever_it_comes_from():
+    policy = Policy(images=parse_images(f"example.org/me/eval@{DIGEST}"))
+    assert policy.wants(DIGEST) and policy.wants(f"other@{DIGEST}")
+    assert not policy.wants("process") and not policy.wants("sha256:" + "0" * 64)
+    assert Policy().wants("process")
