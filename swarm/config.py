@@ -34,6 +34,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "cpus": (("SWARM_CPUS",), "2"),
     "disk_gib": (("SWARM_DISK_GIB",), None),
     "cache_gib": (("SWARM_CACHE_GIB",), None),
+    "cost_per_hour": (("SWARM_COST_PER_HOUR",), None),
     "metrics_port": (("SWARM_METRICS_PORT",), None),
 }
 

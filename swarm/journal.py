@@ -81,7 +81,7 @@ class KeyLock:
     def holder(self) -> str | None:
         """The process that holds it, by its number; None when nobody does. Takes nothing."""
         try:
-            file = self._path(self._directory or _machine_directory()).open("r")
+            file = self._path(self._directory or _machine_path()).open("r")
         except OSError:
             return None
         with file:
@@ -99,14 +99,19 @@ class KeyLock:
         if self._directory:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             return self._directory
-        directory = _machine_directory()
-        directory.mkdir(mode=0o700, exist_ok=True)
-        if directory.is_symlink() or directory.stat().st_uid != os.getuid():
-            raise UsageError(f"{directory} does not belong to this user", hint="remove it")
-        return directory
+        return machine_directory()
 
 
-def _machine_directory() -> Path:
+def machine_directory() -> Path:
+    """What this user's daemons share on this machine, whatever their homes. Raises UsageError where it is another's."""
+    directory = _machine_path()
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.is_symlink() or directory.stat().st_uid != os.getuid():
+        raise UsageError(f"{directory} does not belong to this user", hint="remove it")
+    return directory
+
+
+def _machine_path() -> Path:
     return Path(tempfile.gettempdir()) / f"computeswarm-{os.getuid()}"
 
 

@@ -12,7 +12,8 @@ from swarm import __version__
 
 # noun → (module, what it is for)
 NOUNS = {
-    "adapter": ("swarm.cli.adapter", "What was bought: pull, chat, merge."),
+    "adapter": ("swarm.cli.adapter", "Fetch what was bought: pull."),
+    "benchmark": ("swarm.cli.benchmark", "How fast this machine trains, within a given time."),
     "config": ("swarm.cli.config", "Show the settings and where they come from."),
     "devnet": ("swarm.cli.devnet", "A chain of your own: up."),
     "init": ("swarm.cli.init", "Write a spec to start from: lora."),

@@ -89,7 +89,7 @@ def run_golden(
 def run_benchmark(
     sandbox: Sandbox, engine: str, workspace: Path, *, seconds: float, on_progress: Progress | None = None
 ) -> Benchmark:
-    """Trains a model of about 9 million parameters for at most `seconds` in the sandbox. Raises as `execute`, JobFailed
+    """Trains a model of about 5 million parameters for at most `seconds` in the sandbox. Raises as `execute`, JobFailed
     where not one step ended in time."""
     begin, stop = time.monotonic(), threading.Event()
     loaded, ends, speeds = [], [], []
