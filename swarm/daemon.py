@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -26,12 +27,30 @@ def period_for(network: Network) -> float:
     return _DEVNET_PERIOD_SECONDS if network.is_devnet else _PERIOD_SECONDS
 
 
+class Heart:
+    """When the loop last turned, on the monotonic clock."""
+
+    def __init__(self, period_seconds: float) -> None:
+        # A tick may wait for a transaction, which is given a minute and a half.
+        self._patience = 120 + 4 * period_seconds
+        self._beat_at = time.monotonic()
+
+    def beat(self) -> None:
+        self._beat_at = time.monotonic()
+
+    def trouble(self) -> str | None:
+        """What is wrong with the loop, if anything."""
+        age = time.monotonic() - self._beat_at
+        return f"the loop has not turned for {age:.0f} s" if age > self._patience else None
+
+
 def run(
     tick: Callable[[], object],
     *,
     period_seconds: float,
     is_done: Callable[[], bool] = lambda: False,
     watch: Callable[[], bool] | None = None,
+    heart: Heart | None = None,
 ) -> None:
     """Calls `tick` every `period_seconds` until told to stop; an exception ends one tick, not the daemon.
 
@@ -48,6 +67,8 @@ def run(
         except Exception as error:
             # A daemon nobody watches must outlive what nobody foresaw; the chain tells it again what to do.
             log.error("tick_failed", reason=repr(error))
+        if heart:
+            heart.beat()
         if is_done():
             end()
 

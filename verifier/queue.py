@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 
@@ -66,11 +67,12 @@ class Watch:
     def __init__(self) -> None:
         self.duties: list[Duty] = []
         self.said: Counter[str] = Counter()
+        self.seen_at: float | None = None  # unix seconds of this machine
         self._warned: set[Key] = set()
 
     def look(self, view: View) -> None:
         """Says once of each case that its deadline may be missed, while there is time to do something about it."""
-        self.duties = duties(view)
+        self.duties, self.seen_at = duties(view), time.time()
         for duty in self.duties:
             if duty.is_at_risk and duty.key not in self._warned:
                 self._warned.add(duty.key)

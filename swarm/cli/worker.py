@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`swarm worker`: sells this machine's time. Here: start; the other verbs are in worker_verbs and worker_views."""
+"""`swarm worker`: sells this machine's time. Here: start; the other verbs are in worker_verbs, _views, _install."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from swarm.cli import worker_verbs, worker_views
+from swarm.cli import worker_install, worker_verbs, worker_views
 from swarm.cli.common import Context, example, with_context
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from swarm.config import Config
+    from swarm.daemon import Heart
+    from swarm.monitoring import Monitor
+    from swarm.seller.board import Board
     from swarm.seller.policy import Policy
 
 
@@ -20,7 +25,7 @@ def command() -> None:
     """Sell this machine's time."""
 
 
-for verb in (*worker_verbs.VERBS, *worker_views.VERBS):
+for verb in (*worker_verbs.VERBS, *worker_views.VERBS, *worker_install.VERBS):
     command.add_command(verb)
 
 
@@ -79,12 +84,34 @@ def start(context: Context, **options) -> None:
         seller=parse_address(options["seller"]) if options["seller"] else None,
     )
     worker.start()
+    heart = daemon.Heart(period)
+    watched = monitor(context.config, heart, worker_metrics(worker.board))
+    loop = {"is_done": lambda: worker.is_done, "watch": worker.watch, "heart": heart}
     try:
-        daemon.run(worker.tick, period_seconds=period, is_done=lambda: worker.is_done, watch=worker.watch)
+        daemon.run(worker.tick, period_seconds=period, **loop)
     finally:
         worker.stop()
+        if watched:
+            watched.stop()
         for lock in locks:
             lock.release()
+
+
+def monitor(config: Config, heart: Heart, shown: tuple[Callable, Callable]) -> Monitor | None:
+    """The loopback server of /metrics, where a port is set; `shown` are its collector and its readiness."""
+    from swarm.monitoring import Monitor
+
+    port = config.number("metrics_port")
+    collect, readiness = shown
+    return Monitor(int(port), collect, health=heart.trouble, readiness=readiness).start() if port else None
+
+
+def worker_metrics(board: Board) -> tuple[Callable, Callable]:
+    from swarm.runtime.gpus import gpus
+    from swarm.seller import metrics
+
+    found, _ = gpus()
+    return lambda: metrics.collect(board.facts(), found), lambda: metrics.readiness(board.facts())
 
 
 def policy_of(config: Config, *, only_job=None) -> Policy:

@@ -84,6 +84,13 @@ class Acceptance:
                 continue
         return frozenset(found)
 
+    def type_of(self, job: Job) -> str:
+        """The type of a job that was taken here; its spec is in the store."""
+        try:
+            return read_spec(self._store, job.spec_cid).type
+        except SwarmError:
+            return "unknown"
+
     def _cids(self, job: Job, spec: Spec) -> set[str]:
         start = {cid_from_digest(job.terms.input, DAG_PB)} if job.terms.input != ZERO_DIGEST else set()
         return cids_in(canonical_json(spec)) | start

@@ -17,10 +17,13 @@ _PERIOD_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Runway:
-    """`wei` is the balance, `price` what a unit of gas costs now, doubled because it may rise until it is needed."""
+    """`wei` is the balance, `price` what a unit of gas costs now, doubled because it may rise until it is needed;
+    the stake is the seller's, in token units."""
 
     wei: int
     price: int
+    bonded: int = 0
+    locked: int = 0
 
     @property
     def jobs(self) -> int:
@@ -35,8 +38,8 @@ class Runway:
 class Gauge:
     """Reads the runway once a minute: balances move with our own transactions only."""
 
-    def __init__(self, chain: Chain, address: Address) -> None:
-        self._chain, self._address = chain, address
+    def __init__(self, chain: Chain, address: Address, seller: Address | None = None) -> None:
+        self._chain, self._address, self._seller = chain, address, seller
         self._read_at = float("-inf")
         self._runway = Runway(0, 1)
 
@@ -44,6 +47,8 @@ class Gauge:
         """Raises TransientError when the endpoint does not answer."""
         if time.monotonic() >= self._read_at + _PERIOD_SECONDS or self._runway.jobs < 2:
             client = self._chain.client
-            self._runway = Runway(client.gas_balance(self._address), 2 * client.gas_price())
+            stake = self._chain.vault.stake_of(self._seller or self._address)
+            balance, price = client.gas_balance(self._address), 2 * client.gas_price()
+            self._runway = Runway(balance, price, stake.stake, stake.locked)
             self._read_at = time.monotonic()
         return self._runway

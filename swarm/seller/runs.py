@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -51,6 +53,7 @@ class Runs:
         self._cache, self._home, self._board = cache, home, board
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
+        self._phase_seconds: Counter[str] = Counter()
         self.job: Job | None = None
 
     @property
@@ -124,31 +127,34 @@ class Runs:
         checkpoints.harvest()
         done = checkpoints.kept()
         products = done if len(done) == job.segments else (*done, *self._execute(job, checkpoints, done))
-        published = self._publish(job, products, checkpoints)
+        with self._phase("publishing"):
+            published = self._publish(job, products, checkpoints)
         self.write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
         log.info("result_published", job_id=job.job_id, cid=published.result_cid)
 
     def _execute(self, job: Job, checkpoints: Checkpoints, done: tuple[Product, ...]) -> tuple[Product, ...]:
-        spec = read_spec(self._store, job.spec_cid)
-        inputs = self._cache.fetch(spec)
+        with self._phase("fetching"):
+            spec = read_spec(self._store, job.spec_cid)
+            inputs = self._cache.fetch(spec)
         first = job.terms.first_segment + len(done)
         left = job.deadline - self._chain.client.now() - SUBMIT_MARGIN_SECONDS
         sandbox = self._sandbox.runner.name
         log.info("job_started", job_id=job.job_id, segments=job.segments, segments_done=len(done), sandbox=sandbox)
         self._show(job, phase="starting", done=len(done), started_at=time.time())
         try:
-            execution = execute(
-                self._sandbox,
-                spec,
-                inputs,
-                first=first,
-                last=job.terms.first_segment + job.segments,
-                state=self._state(job, spec, inputs, done),
-                workspace=checkpoints.run_folder,
-                wall_seconds=max(left, 1),
-                on_progress=self._listener(job, None if workload_of(spec).is_foreign else checkpoints),
-                stop=self._end,
-            )
+            with self._phase("running"):
+                execution = execute(
+                    self._sandbox,
+                    spec,
+                    inputs,
+                    first=first,
+                    last=job.terms.first_segment + job.segments,
+                    state=self._state(job, spec, inputs, done),
+                    workspace=checkpoints.run_folder,
+                    wall_seconds=max(left, 1),
+                    on_progress=self._listener(job, None if workload_of(spec).is_foreign else checkpoints),
+                    stop=self._end,
+                )
         except BaseException:
             checkpoints.harvest()
             raise
@@ -159,6 +165,16 @@ class Runs:
             cpu_seconds=round(execution.cpu_seconds, 1),
         )
         return execution.products
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Counts the time of a part of the work."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._phase_seconds[name] += time.monotonic() - begin
+            self._board.set(phase_seconds={each: round(spent, 1) for each, spent in self._phase_seconds.items()})
 
     def _listener(self, job: Job, checkpoints: Checkpoints | None) -> Callable[[dict], None]:
         """Writes down what the program says; a buyer's own program has no say in what a whole segment is."""

@@ -74,7 +74,7 @@ class Worker:
             accepts_engine=accepts_engine,
             seller=self._address,
         )
-        self._gauge = Gauge(chain, Address(account.address))
+        self._gauge = Gauge(chain, Address(account.address), self._address)
         self._refused: dict[JobId, tuple[float, Reason]] = {}
         self._final: set[JobId] = set()
         self._drained = False
@@ -197,7 +197,8 @@ class Worker:
         outcome = job.status.name.lower() if job.seller == self._address else "given_up"
         totals = self._journal.get(TOTALS, "all") or {"earned": "0", "jobs": {}}
         earned = int(totals["earned"]) + (job.price if outcome == "settled" else 0)
-        jobs = totals["jobs"] | {outcome: totals["jobs"].get(outcome, 0) + 1}
+        name = f"{self._acceptance.type_of(job)} {outcome}"
+        jobs = totals["jobs"] | {name: totals["jobs"].get(name, 0) + 1}
         self._journal.put(TOTALS, "all", {"earned": str(earned), "jobs": jobs})
 
     # actions
@@ -302,7 +303,8 @@ class Worker:
     def _show(self, view: plan.View) -> None:
         runway = self._gauge.runway()
         gas = {"wei": str(runway.wei), "jobs": runway.jobs}
-        self.board.set(**report.facts_of(view, self._journal.get(TOTALS, "all")), gas=gas)
+        stake = {"bonded": str(runway.bonded), "at_risk": str(runway.locked)}
+        self.board.set(**report.facts_of(view, self._journal.get(TOTALS, "all")), gas=gas, stake=stake)
 
 
 def _mode_facts(wish: Wish) -> dict[str, object]:

@@ -4,7 +4,10 @@
 import json
 import os
 import signal
+import socket
 import time
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -79,6 +82,15 @@ def one_line(market, person, *words):
     code, out, error = market.call(person, "swarm", "worker", *words)
     assert not out and len(error.strip().splitlines()) == 1, error
     return code, error
+
+
+def page(port, name):
+    """Status and text of a page of the monitor."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def doctor(market, person):
@@ -172,8 +184,15 @@ def test_pause_resume_kill_and_hand_back_lose_no_whole_segment(ready):
 
 def test_status_and_why_answer_with_everything_down(ready):
     market, _ = ready
-    worker(market, "sam")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    worker(market, "sam", "--metrics-port", str(port))
     wait_for(lambda: verb(market, "sam", "status")["state"] == "waiting for work", timeout_seconds=60, what="its start")
+    wait_for(lambda: page(port, "readyz")[0] == 200, timeout_seconds=30, what="readiness")
+    assert page(port, "healthz") == (200, "ok\n") and page(port, "keystore")[0] == 404
+    shown = page(port, "metrics")[1]
+    assert 'swarm_worker_jobs_total{outcome="' in shown or "swarm_worker_up 1.0" in shown
+    assert "swarm_wallet_gas_jobs" in shown and "process_resident_memory_bytes" in shown
     devnet = market.processes[0]
     devnet.terminate()
     devnet.wait(30)

@@ -25,6 +25,7 @@ _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWAR
 @_MEMORY
 @_CPUS
 @click.option("--cost-per-hour", help="What this machine costs, in tokens: what pays less is not volunteered for.")
+@click.option("--metrics-port", help="Serve /metrics, /healthz and /readyz on 127.0.0.1; default: off.")
 @click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
 @with_context
 def run(context: Context, sandbox: str, log_format: str, **options: str | None) -> None:
@@ -33,7 +34,9 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     Before the first case the machine must get the golden job's known result; a pass is good for a day of restarts.
     """
     from swarm import daemon, log
+    from swarm.cli.worker import monitor
     from swarm.journal import Journal, KeyLock
+    from verifier import metrics
     from verifier.replay import Replayer
     from verifier.service import Judge
 
@@ -50,10 +53,16 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
         account=context.account,
         cost_per_second=(context.config.number("cost_per_hour") or 0.0) * 1e18 / 3600,
     )
+    period = daemon.period_for(context.network)
+    heart = daemon.Heart(period)
+    shown = lambda: metrics.collect(judge.watch), lambda: metrics.readiness(judge.watch)
+    watched = monitor(context.config, heart, shown)
     try:
-        daemon.run(judge.tick, period_seconds=daemon.period_for(context.network))
+        daemon.run(judge.tick, period_seconds=period, heart=heart)
     finally:
         judge.stop()
+        if watched:
+            watched.stop()
         lock.release()
 
 
