@@ -184,6 +184,8 @@ def test_pause_resume_kill_and_hand_back_lose_no_whole_segment(ready):
 
 def test_status_and_why_answer_with_everything_down(ready):
     market, _ = ready
+    address = market.facts("sam", "swarm", "wallet", "show")["address"]
+    market.chain.client.rpc("anvil_setBalance", address, hex(10**12))
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     worker(market, "sam", "--metrics-port", str(port))
@@ -193,6 +195,8 @@ def test_status_and_why_answer_with_everything_down(ready):
     shown = page(port, "metrics")[1]
     assert 'swarm_worker_jobs_total{outcome="' in shown or "swarm_worker_up 1.0" in shown
     assert "swarm_wallet_gas_jobs" in shown and "process_resident_memory_bytes" in shown
+    assert {row["reason"] for row in verb(market, "sam", "why")} == {"too little gas to submit"}
+    assert verb(market, "sam", "status")["gas_runway"] == "0 jobs"
     devnet = market.processes[0]
     devnet.terminate()
     devnet.wait(30)
