@@ -89,6 +89,11 @@ def hand_back_due(view: View) -> HandBack | None:
     return next((HandBack(job) for job in _unfinished(view) if view.now <= job.deadline), None)
 
 
+def hand_back_is_vain(view: View) -> bool:
+    """Whether it was asked for and nothing is there that could be. While a run still ends, that is not known."""
+    return view.hands_back and view.running is None and hand_back_due(view) is None
+
+
 def settle_due(view: View) -> Settle | None:
     for job in _mine(view, JobStatus.SUBMITTED):
         seed_known = job.epoch in view.known_seeds

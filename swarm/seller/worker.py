@@ -91,7 +91,7 @@ class Worker:
             self._drained = plan.is_drained(view)
             self._show(view)
             action = plan.decide(view)
-            if view.hands_back and self._runs.running is None and not isinstance(action, plan.HandBack):
+            if plan.hand_back_is_vain(view):
                 self._answer_hand_back(False, "no job that could be handed back is running")
             self._act(action)
             return action

@@ -139,6 +139,9 @@ def test_does_not_hand_back_while_the_run_has_not_ended_or_nothing_is_at_work():
     assert isinstance(plan.decide(done), plan.Abort)
     assert isinstance(plan.decide(view(hands_back=True)), plan.Rest)
     assert plan.decide(view(running, hands_back=True)) == plan.HandBack(running)
+    assert plan.hand_back_is_vain(view(hands_back=True)) and plan.hand_back_is_vain(done)
+    assert not plan.hand_back_is_vain(view(running, hands_back=True))
+    assert not plan.hand_back_is_vain(view(running, running=JobId(1), hands_back=True))
 
 
 def test_takes_the_best_paid_open_job():
