@@ -304,7 +304,10 @@ class Worker:
         runway = self._gauge.runway()
         gas = {"wei": str(runway.wei), "jobs": runway.jobs}
         stake = {"bonded": str(runway.bonded), "at_risk": str(runway.locked)}
-        self.board.set(**report.facts_of(view, self._journal.get(TOTALS, "all")), gas=gas, stake=stake)
+        facts = report.facts_of(view, self._journal.get(TOTALS, "all"))
+        # The time alone changes at every look: it is no news that anybody waits for.
+        self.board.set(chain=facts.pop("chain"))
+        self.board.changed(**facts, gas=gas, stake=stake)
 
 
 def _mode_facts(wish: Wish) -> dict[str, object]:

@@ -195,7 +195,8 @@ def test_status_and_why_answer_with_everything_down(ready):
     shown = page(port, "metrics")[1]
     assert 'swarm_worker_jobs_total{outcome="' in shown or "swarm_worker_up 1.0" in shown
     assert "swarm_wallet_gas_jobs" in shown and "process_resident_memory_bytes" in shown
-    assert {row["reason"] for row in verb(market, "sam", "why")} == {"too little gas to submit"}
+    said = lambda: {row["reason"] for row in verb(market, "sam", "why")}  # noqa: E731
+    wait_for(lambda: said() == {"too little gas to submit"}, timeout_seconds=30, what="the reason")
     assert verb(market, "sam", "status")["gas_runway"] == "0 jobs"
     devnet = market.processes[0]
     devnet.terminate()
