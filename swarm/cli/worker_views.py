@@ -111,6 +111,8 @@ def status_facts(context: Context) -> dict:
 def _state(facts: dict, process: str | None) -> str:
     if process is None:
         return "stopped"
+    if str(facts.get("process")) != process:
+        return "starting"  # what is written down is of an earlier one
     mode = facts.get("mode", "run")
     if mode == "run":
         return "running" if facts.get("running") else "waiting for work"

@@ -5,12 +5,31 @@ from __future__ import annotations
 
 import time
 
+from swarm.journal import Journal
 from swarm.protocol.types import JobStatus
 from swarm.seller import offers
 from swarm.seller.view import View
 
+_KIND = "totals"
 
-def facts_of(view: View, totals: dict | None) -> dict:
+
+class Totals:
+    """What a home has earned since it was made, and how its jobs ended, by type and outcome."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def read(self) -> dict:
+        return self._journal.get(_KIND, "all") or {"earned": "0", "jobs": {}}
+
+    def add(self, type_: str, outcome: str, price: int) -> None:
+        totals, name = self.read(), f"{type_} {outcome}"
+        earned = int(totals["earned"]) + (price if outcome == "settled" else 0)
+        jobs = totals["jobs"] | {name: totals["jobs"].get(name, 0) + 1}
+        self._journal.put(_KIND, "all", {"earned": str(earned), "jobs": jobs})
+
+
+def facts_of(view: View, totals: dict) -> dict:
     """The facts of one look at the chain; amounts are text, because JSON numbers lose digits."""
     mine = [job for job in view.jobs if job.seller == view.seller]
     stopped = offers.blocker(view)
@@ -26,7 +45,7 @@ def facts_of(view: View, totals: dict | None) -> dict:
         "open_jobs": len(offers.open_jobs(view)),
         "not_taken": {reason.name.lower(): count for reason, count in offers.tally(view).items()},
         "blocked": stopped.name.lower() if stopped else None,
-        "totals": totals or {"earned": "0", "jobs": {}},
+        "totals": totals,
         "trouble": None,
     }
 

@@ -31,7 +31,6 @@ from swarm.seller.view import Reason, Step, Work
 from swarm.storage.port import Store
 
 log = Log("swarm.worker")
-TOTALS = "totals"
 _LOOK_AGAIN_SECONDS = 60
 _PASSING = (Reason.STAKE, Reason.JUDGES, Reason.INPUTS, Reason.DISK)
 
@@ -74,6 +73,7 @@ class Worker:
             accepts_engine=accepts_engine,
             seller=self._address,
         )
+        self._totals = report.Totals(journal)
         self._gauge = Gauge(chain, Address(account.address), self._address)
         self._refused: dict[JobId, tuple[float, Reason]] = {}
         self._final: set[JobId] = set()
@@ -191,15 +191,10 @@ class Worker:
         return job
 
     def _count(self, job: Job, step: str) -> None:
-        """Totals of this home; a job that somebody else finished was given up here."""
-        if step == Step.HANDED_BACK:
-            return
-        outcome = job.status.name.lower() if job.seller == self._address else "given_up"
-        totals = self._journal.get(TOTALS, "all") or {"earned": "0", "jobs": {}}
-        earned = int(totals["earned"]) + (job.price if outcome == "settled" else 0)
-        name = f"{self._acceptance.type_of(job)} {outcome}"
-        jobs = totals["jobs"] | {name: totals["jobs"].get(name, 0) + 1}
-        self._journal.put(TOTALS, "all", {"earned": str(earned), "jobs": jobs})
+        """A job that somebody else finished was given up here; one that was handed back is somebody else's."""
+        if step != Step.HANDED_BACK:
+            outcome = job.status.name.lower() if job.seller == self._address else "given_up"
+            self._totals.add(self._acceptance.type_of(job), outcome, job.price)
 
     # actions
 
@@ -304,7 +299,7 @@ class Worker:
         runway = self._gauge.runway()
         gas = {"wei": str(runway.wei), "jobs": runway.jobs}
         stake = {"bonded": str(runway.bonded), "at_risk": str(runway.locked)}
-        facts = report.facts_of(view, self._journal.get(TOTALS, "all"))
+        facts = report.facts_of(view, self._totals.read())
         # The time alone changes at every look: it is no news that anybody waits for.
         self.board.set(chain=facts.pop("chain"))
         self.board.changed(**facts, gas=gas, stake=stake)

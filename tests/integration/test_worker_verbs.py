@@ -91,6 +91,8 @@ def page(port, name):
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
+    except urllib.error.URLError:
+        return 0, "nobody listens yet"
 
 
 def doctor(market, person):
