@@ -17,7 +17,7 @@ from swarm.seller import board
 from tests.integration.market import Market
 
 pytestmark = pytest.mark.timeout(300)
-SEGMENTS = 120
+SEGMENTS = 90
 
 
 def worker(market, person, *options):
@@ -37,7 +37,7 @@ def done_at_least(market, person, count):
 
 
 def post_in_parts(market, data):
-    """A job of 120 one-step segments that a second seller may finish."""
+    """A job of ninety one-step segments that a second seller may finish."""
     spec = market.directory / "lora.yaml"
     arguments = ["-m", str(market.model), "-d", str(data), "--steps", str(SEGMENTS), "--steps-per-segment", "1"]
     arguments += ["--rank", "2", "--batch", "2", "--max-spend", "10", "--save", str(spec), "--dry-run"]
@@ -131,7 +131,7 @@ def test_verbs_refuse_in_one_line_where_no_worker_runs_or_no_job_is_at_work(read
 
 
 def test_pause_resume_kill_and_hand_back_lose_no_whole_segment(ready):
-    """One job of 120 segments: paused, resumed, its worker killed, handed back, and ended by another seller."""
+    """One job of 90 segments: paused, resumed, its worker killed, handed back, and ended by another seller."""
     market, job_id = ready
     first = worker(market, "sally")
     done_at_least(market, "sally", 3)
