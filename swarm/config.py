@@ -24,6 +24,19 @@ KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "kubo_api": (("SWARM_KUBO_API",), "/ip4/127.0.0.1/tcp/5001"),
     "engine": (("SWARM_ENGINE",), None),
     "log_format": (("SWARM_LOG_FORMAT",), "human"),
+    # what a seller is willing to do
+    "floor": (("SWARM_FLOOR",), None),
+    "types": (("SWARM_TYPES",), None),
+    "images": (("SWARM_IMAGES",), "any"),
+    "max_job": (("SWARM_MAX_JOB",), "72h"),
+    "hours": (("SWARM_HOURS",), None),
+    # what a daemon may use of this machine
+    "memory_gib": (("SWARM_MEMORY_GIB",), "12"),
+    "cpus": (("SWARM_CPUS",), "2"),
+    "disk_gib": (("SWARM_DISK_GIB",), None),
+    "cache_gib": (("SWARM_CACHE_GIB",), None),
+    "cost_per_hour": (("SWARM_COST_PER_HOUR",), None),
+    "metrics_port": (("SWARM_METRICS_PORT",), None),
 }
 
 
@@ -55,6 +68,25 @@ class Config:
 
     def get(self, key: str) -> str | None:
         return self.setting(key).value
+
+    def with_flags(self, flags: Mapping[str, object | None]) -> Config:
+        """The same settings with more options of the command line."""
+        given = {key: str(value) for key, value in flags.items() if value is not None}
+        return Config({**self._flags, **given}, environ=self._environ)
+
+    def number(self, key: str, *, least: float = 0) -> float | None:
+        """A setting as a number above `least`; None where it is not set. Raises UsageError naming its origin."""
+        setting = self.setting(key)
+        if setting.value is None:
+            return None
+        try:
+            value = float(setting.value)
+            if not least < value < float("inf"):
+                raise ValueError
+        except ValueError as error:
+            message = f"{key} is {setting.value!r} ({setting.origin})"
+            raise UsageError(message, hint=f"a number above {least:g}") from error
+        return value
 
     @property
     def home(self) -> Path:

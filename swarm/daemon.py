@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 log = Log("swarm.daemon")
 # A devnet makes a block a second and its windows are short; elsewhere windows are hours and endpoints count calls.
 _DEVNET_PERIOD_SECONDS, _PERIOD_SECONDS = 1.0, 15.0
+_WATCH_SECONDS = 0.25
+_TICK = "tick"
 
 
 def period_for(network: Network) -> float:
@@ -24,11 +27,39 @@ def period_for(network: Network) -> float:
     return _DEVNET_PERIOD_SECONDS if network.is_devnet else _PERIOD_SECONDS
 
 
-def run(tick: Callable[[], object], *, period_seconds: float, is_done: Callable[[], bool] = lambda: False) -> None:
-    """Calls `tick` every `period_seconds` until told to stop; an exception ends one tick, not the daemon."""
+class Heart:
+    """When the loop last turned, on the monotonic clock."""
+
+    def __init__(self, period_seconds: float) -> None:
+        # A tick may wait for a transaction, which is given a minute and a half.
+        self._patience = 120 + 4 * period_seconds
+        self._beat_at = time.monotonic()
+
+    def beat(self) -> None:
+        self._beat_at = time.monotonic()
+
+    def trouble(self) -> str | None:
+        """What is wrong with the loop, if anything."""
+        age = time.monotonic() - self._beat_at
+        return f"the loop has not turned for {age:.0f} s" if age > self._patience else None
+
+
+def run(
+    tick: Callable[[], object],
+    *,
+    period_seconds: float,
+    is_done: Callable[[], bool] = lambda: False,
+    watch: Callable[[], bool] | None = None,
+    heart: Heart | None = None,
+) -> None:
+    """Calls `tick` every `period_seconds` until told to stop; an exception ends one tick, not the daemon.
+
+    `watch` is asked four times a second, beside a tick that may be waiting, whether the next one should come at once.
+    """
     from apscheduler.schedulers.blocking import BlockingScheduler
 
     scheduler = BlockingScheduler()
+    ended = threading.Event()
 
     def guarded() -> None:
         try:
@@ -36,20 +67,37 @@ def run(tick: Callable[[], object], *, period_seconds: float, is_done: Callable[
         except Exception as error:
             # A daemon nobody watches must outlive what nobody foresaw; the chain tells it again what to do.
             log.error("tick_failed", reason=repr(error))
+        if heart:
+            heart.beat()
         if is_done():
-            threading.Thread(target=scheduler.shutdown, kwargs={"wait": False}, daemon=True).start()
+            end()
 
-    def end(number: int, frame: object) -> None:
+    def end(number: int = 0, frame: object = None) -> None:
+        ended.set()
         threading.Thread(target=scheduler.shutdown, kwargs={"wait": False}, daemon=True).start()
+
+    def look() -> None:
+        while not ended.wait(_WATCH_SECONDS):
+            try:
+                if watch():
+                    scheduler.modify_job(_TICK, next_run_time=datetime.now().astimezone())
+            except Exception as error:
+                log.error("watch_failed", reason=repr(error))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
     scheduler.add_job(
         guarded,
         "interval",
+        id=_TICK,
         seconds=period_seconds,
         coalesce=True,
         max_instances=1,
         next_run_time=datetime.now().astimezone(),
     )
-    scheduler.start()
+    if watch:
+        threading.Thread(target=look, name="watch", daemon=True).start()
+    try:
+        scheduler.start()
+    finally:
+        ended.set()

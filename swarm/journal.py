@@ -9,6 +9,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import IO
 
@@ -53,34 +54,79 @@ class Journal:
 
 
 class KeyLock:
-    """One daemon per role and key on this machine, whatever its home. The system frees it with the process."""
+    """One daemon per role and key on this machine, whatever its home; with `directory`, one per role and home there.
 
-    def __init__(self, role: str, address: str) -> None:
-        self._role, self._address = role, address
+    The system frees it with the process.
+    """
+
+    def __init__(self, role: str, address: str, *, directory: Path | None = None) -> None:
+        self._role, self._address, self._directory = role, address, directory
         self._file: IO | None = None
 
     def acquire(self) -> KeyLock:
         """Raises UsageError naming the process that holds it."""
-        directory = Path(tempfile.gettempdir()) / f"computeswarm-{os.getuid()}"
-        directory.mkdir(mode=0o700, exist_ok=True)
-        if directory.is_symlink() or directory.stat().st_uid != os.getuid():
-            raise UsageError(f"{directory} does not belong to this user", hint="remove it")
-        file = (directory / f"{self._role}-{self._address.lower()}.lock").open("a+")
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            holder = file.read().strip() or "?"
+        directory = self._made_directory()
+        file = self._path(directory).open("a+")
+        if not _lock(file):
+            holder = _holder(file)
             file.close()
             message = f"another {self._role} already runs with {self._address} (process {holder})"
-            raise UsageError(message, hint="stop it first, or use another account") from error
+            raise UsageError(message, hint="stop it first, or use another account")
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
         self._file = file
         return self
 
+    def holder(self) -> str | None:
+        """The process that holds it, by its number; None when nobody does. Takes nothing."""
+        try:
+            file = self._path(self._directory or _machine_path()).open("r")
+        except OSError:
+            return None
+        with file:
+            return None if _lock(file, shared=True) else _holder(file)
+
     def release(self) -> None:
         if self._file:
             self._file.close()
             self._file = None
+
+    def _path(self, directory: Path) -> Path:
+        return directory / (f"{self._role}.lock" if self._directory else f"{self._role}-{self._address.lower()}.lock")
+
+    def _made_directory(self) -> Path:
+        if self._directory:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return self._directory
+        return machine_directory()
+
+
+def machine_directory() -> Path:
+    """What this user's daemons share on this machine, whatever their homes. Raises UsageError where it is another's."""
+    directory = _machine_path()
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.is_symlink() or directory.stat().st_uid != os.getuid():
+        raise UsageError(f"{directory} does not belong to this user", hint="remove it")
+    return directory
+
+
+def _machine_path() -> Path:
+    return Path(tempfile.gettempdir()) / f"computeswarm-{os.getuid()}"
+
+
+def _lock(file: IO, *, shared: bool = False) -> bool:
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    # Somebody who only looks holds it for a moment.
+    for attempt in range(1 if shared else 3):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+            return True
+        except OSError:
+            time.sleep(0.02 * (attempt + 1) if not shared else 0)
+    return False
+
+
+def _holder(file: IO) -> str:
+    file.seek(0)
+    return file.read().strip() or "?"

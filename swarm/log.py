@@ -7,8 +7,10 @@ import json
 import logging
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
+FILE_BYTES, FILES_KEPT = 5 << 20, 3
 SECRET_WORDS = ("passphrase", "password", "private_key", "salt", "secret")
 
 
@@ -56,11 +58,33 @@ class _Json(logging.Formatter):
         return json.dumps(head | {"event": record.getMessage()} | facts, default=str)
 
 
-def set_up(*, as_json: bool = False) -> None:
-    """Sends this project's log lines to stderr; libraries stay silent below warnings."""
+def set_up(*, as_json: bool = False, file: Path | None = None) -> None:
+    """Sends this project's log lines to stderr, and as JSON to `file`; libraries stay silent below warnings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Json() if as_json else _Human())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    handlers: list[logging.Handler] = [handler]
+    if file is not None:
+        handlers.append(_file_handler(file))
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     for name in ("swarm", "verifier"):
         logging.getLogger(name).setLevel(logging.INFO)
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+
+
+def human(entry: dict[str, Any]) -> str:
+    """A line of the JSON form as people read it."""
+    facts = {name: value for name, value in entry.items() if name not in ("ts", "level", "log", "event")}
+    when = time.strftime("%m-%d %H:%M:%S", time.localtime(entry.get("ts", 0)))
+    level = entry.get("level", "info")
+    mark = "" if level == "info" else f"{level} "
+    tail = " ".join(f"{name}={value}" for name, value in facts.items())
+    return f"{when} {mark}{entry.get('event', '')} {tail}".rstrip()
+
+
+def _file_handler(path: Path) -> logging.Handler:
+    from logging.handlers import RotatingFileHandler
+
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handler = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+    handler.setFormatter(_Json())
+    return handler

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Amounts as people write them. TOK has 18 decimals; every amount in the code is in the smallest unit."""
+"""Amounts and durations as people write them. TOK has 18 decimals; every amount in the code is in the smallest unit."""
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal, InvalidOperation
 
 from swarm.errors import UsageError
 from swarm.protocol.types import Amount
 
 DECIMALS = 18
+_DURATION = re.compile(r"(\d{1,9})([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def parse_amount(text: str | int | float) -> Amount:
@@ -38,3 +41,19 @@ def parse_gwei(text: str) -> int:
     if wei <= 0:
         raise UsageError(f"max_fee_gwei: found {text}, expected more than 0", hint="write it like 500")
     return wei
+
+
+def parse_duration(text: str) -> int:
+    """`"90"`, `"90s"`, `"15m"`, `"24h"`, `"2d"` → seconds. Raises UsageError for anything but a positive duration."""
+    found = _DURATION.fullmatch(text.strip())
+    if not found or not int(found[1]):
+        raise UsageError(f"{text!r} is not a duration", hint="write it like 90s, 15m, 24h or 2d")
+    return int(found[1]) * _SECONDS[found[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """45 → `"45 s"`, 190 → `"3 m"`, 7300 → `"2 h"`, 200000 → `"2 d"`: rounded down, for reading."""
+    for size, name in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {name}"
+    return f"{max(0, int(seconds))} s"

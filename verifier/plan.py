@@ -120,6 +120,19 @@ def _rule(function: Callable[[View, Observed], Action | None]) -> Callable[[View
     return function
 
 
+def owed(view: View, item: Observed) -> str | None:
+    """What this judge still owes in a case, in one word."""
+    if reveal_due(view, item) or _will_reveal(view, item):
+        return "reveal"
+    if item.key in view.failed:
+        return None
+    if _seat_to_fill(view, item) is not None:
+        return "seal" if item.key in view.replayed else "replay"
+    if _must_judge(view, item):
+        return "verdict" if item.key in view.replayed else "replay"
+    return None
+
+
 # what this judge owes
 
 
@@ -223,9 +236,22 @@ def volunteer(view: View, item: Observed) -> Volunteer | None:
     """Takes on a case nobody was found for, if a whole segment still fits into the time that is left."""
     is_wanted = item.case.status is CaseStatus.JUDGING and not item.case.judge
     fits = view.now + item.job.segment_seconds <= item.deadline
-    if not is_wanted or not fits or view.replaying is not None:
+    pays = view.cost_per_second * item.job.segment_seconds <= item.fee
+    if not is_wanted or not fits or not pays or view.replaying is not None:
         return None
     return next((Volunteer(item, hand.slot.slot_id) for hand in view.hands if _is_eligible(hand, item)), None)
+
+
+def _will_reveal(view: View, item: Observed) -> bool:
+    """Sealed, and not yet time to reveal."""
+    ballot, seat = item.ballot, _own_seat(view, item)
+    return (
+        ballot is not None
+        and seat is not None
+        and ballot.status is BallotStatus.SEALING
+        and ballot.has_sealed(seat)
+        and not ballot.has_revealed(seat)
+    )
 
 
 def _owes_finding(view: View, item: Observed) -> bool:

@@ -19,6 +19,7 @@ from verifier import plan
 from verifier.fallback import Fallback
 from verifier.finding import Finding
 from verifier.observer import Observer, epoch_of
+from verifier.queue import Watch
 from verifier.replay import Replayer
 from verifier.view import Key, Observed, View
 
@@ -53,7 +54,14 @@ class Judge:
     """One operator's service; it may serve several slots."""
 
     def __init__(
-        self, *, chain: Chain, replayer: Replayer, journal: Journal, account: LocalAccount, turns: int = 4
+        self,
+        *,
+        chain: Chain,
+        replayer: Replayer,
+        journal: Journal,
+        account: LocalAccount,
+        turns: int = 4,
+        cost_per_second: float = 0.0,
     ) -> None:
         self._chain, self._replayer, self._journal, self._account = chain, replayer, journal, account
         self._address = Address(account.address)
@@ -68,13 +76,17 @@ class Judge:
         self._replaying: Key | None = None
         self._stop = threading.Event()
         self._last_rest = ""
+        self._cost_per_second = cost_per_second
+        self.watch = Watch()
 
     # loop
 
     def tick(self) -> plan.Action:
         """Observes, plans and acts once. Transient faults are logged: the next tick tries again."""
         try:
-            action = plan.decide(self.observe())
+            view = self.observe()
+            self.watch.look(view)
+            action = plan.decide(view)
         except TransientError as error:
             return self._waiting(error)
         self._ticks += 1
@@ -130,6 +142,7 @@ class Judge:
             refused=self._refused,
             hands=self._observer.my_hands() if wanted else (),
             turn_seconds=self._observer.turn,
+            cost_per_second=self._cost_per_second,
         )
 
     def _keys(self, kind: str) -> frozenset[Key]:
@@ -202,12 +215,14 @@ class Judge:
         facts = {"job_id": item.job.job_id, "segment": finding.segment}
         if finding.matches and finding.opening is not None:
             self._chain.court.confirm(self._account, item.job, finding.opening, finding.proof)
+            self.watch.said["confirmed"] += 1
             log.info("confirmed", **facts)
         elif finding.matches:
             self._chain.court.vouch(self._account, item.job, finding.evidence_cid)
             log.info("vouched", **facts)
         else:
             self._chain.court.deny(self._account, item.job, finding.verdict, finding.evidence_cid)
+            self.watch.said["denied"] += 1
             log.warning("denied", **facts, available=finding.opening is not None, evidence=finding.evidence_cid)
 
     def _seal(self, item: Observed, seat: int) -> None:
@@ -233,6 +248,7 @@ class Judge:
         else:
             said = (item.job, round_, seat, finding.opening, evidence, salt, finding.proof)
             ballots.reveal(account, *said, tallies=is_last)
+        self.watch.said["voted_for" if finding.matches else "voted_against"] += 1
         log.info("revealed", job_id=job_id, round=round_, matches=finding.matches, tallied=is_last)
 
     def _finding(self, key: Key) -> Finding:

@@ -79,3 +79,4 @@ class View:
     hands: Sequence[Hand] = ()
     # When this judge's turn comes for what anyone may do: not all judges send the same transaction at once.
     turn_seconds: Callable[[JobId], int] = lambda job_id: 0
+    cost_per_second: float = 0.0  # of this machine, token units: what pays less is not volunteered for

@@ -72,6 +72,11 @@ class ChainClient:
         with self._translated():
             return self.web3.eth.get_balance(Web3.to_checksum_address(address))
 
+    def gas_price(self) -> int:
+        """What a unit of gas costs at present, in wei."""
+        with self._translated():
+            return self.web3.eth.gas_price
+
     def contract(self, name: str, address: Address) -> Any:
         return self.web3.eth.contract(address=Web3.to_checksum_address(address), abi=artifacts.abi(name))
 

@@ -12,11 +12,13 @@ from swarm import __version__
 
 # noun → (module, what it is for)
 NOUNS = {
-    "adapter": ("swarm.cli.adapter", "What was bought: pull, chat, merge."),
+    "adapter": ("swarm.cli.adapter", "Fetch what was bought: pull."),
+    "benchmark": ("swarm.cli.benchmark", "How fast this machine trains, within a given time."),
     "config": ("swarm.cli.config", "Show the settings and where they come from."),
     "devnet": ("swarm.cli.devnet", "A chain of your own: up."),
     "init": ("swarm.cli.init", "Write a spec to start from: lora."),
     "infer": ("swarm.cli.infer", "Have a file of requests answered."),
+    "doctor": ("swarm.cli.doctor", "Check this machine: sandbox, chain, store, account."),
     "job": ("swarm.cli.job", "Buy and watch work: post, list, show, watch, pull, cancel, refund, settle."),
     "lora": ("swarm.cli.lora", "Fine-tune a model without writing a spec."),
     "run-image": ("swarm.cli.run_image", "Run any container by digest without writing a spec."),
@@ -25,7 +27,7 @@ NOUNS = {
     "verify": ("swarm.cli.verify", "Re-execute a segment of any job and see both sides."),
     "wallet": ("swarm.cli.wallet", "Accounts: create, fund, show."),
     "workload": ("swarm.cli.workload", "Job types and how closely they can be checked: list, schema, certify."),
-    "worker": ("swarm.cli.worker", "Sell this machine's time: start."),
+    "worker": ("swarm.cli.worker", "Sell this machine's time: start, pause, drain, why."),
 }
 
 

@@ -65,6 +65,31 @@ def sandbox_for(
     return Sandbox(runner, owner=f"{role}-{person or context.address.lower()}", memory_bytes=memory_bytes, cpus=cpus)
 
 
+def local_sandbox(wanted: str, engine: str | None, *, role: str, memory_bytes: int, cpus: float) -> tuple[Sandbox, str]:
+    """A sandbox for this person's own runs and an engine that it holds; no network is asked.
+
+    Raises UsageError where `wanted` is docker and there is no image, TransientError where there is no engine.
+    """
+    import os
+
+    from swarm.execution.segments import Sandbox
+    from swarm.runtime.docker import DockerRunner
+    from swarm.runtime.images import held_image
+    from swarm.runtime.process import ENGINE, ProcessRunner
+
+    size = {"owner": f"{role}-{os.getpid()}", "memory_bytes": memory_bytes, "cpus": cpus}
+    if wanted != "process":
+        try:
+            DockerRunner().check()
+            if image := held_image(engine):
+                return Sandbox(DockerRunner(), **size), image
+            raise UsageError("the engine holds no job image", hint="python3 scripts/build_image.py")
+        except SwarmError:
+            if wanted == "docker":
+                raise
+    return Sandbox(ProcessRunner(), **size), ENGINE
+
+
 def default_engine(wanted: str, say: Callable[[str], None]) -> str:
     """What runs a devnet's jobs whose spec does not say: the job image where an engine answers, else `process`."""
     if wanted == "process":

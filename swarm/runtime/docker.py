@@ -19,6 +19,7 @@ from swarm.log import Log
 from swarm.runtime import engine as engines
 from swarm.runtime.engine import LogConfig, Mount, Ulimit, engine_errors
 from swarm.runtime.environment import environment_of
+from swarm.runtime.hardening import runtime_of, security_options
 from swarm.runtime.lines import Lines
 from swarm.runtime.outputs import empty, reclaim, require_free_space
 from swarm.runtime.port import JobRun, Progress, RunEnd, RunOutcome, require_startable
@@ -192,15 +193,17 @@ def _settings(client: Any, run: JobRun, inputs: dict[str, Path]) -> dict[str, An
 def _confinement(client: Any, run: JobRun) -> dict[str, Any]:
     limits = run.limits
     file_bytes = limits.output_bytes
+    info = client.info()
     return {
         "network_mode": "none",
         "ipc_mode": "private",
         "read_only": True,
         "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "security_opt": security_options(),
+        "runtime": runtime_of(info.get("Runtimes") or {}),
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,  # the same number: no swap
-        "nano_cpus": int(min(limits.cpus, client.info()["NCPU"]) * 1e9),
+        "nano_cpus": int(min(limits.cpus, info["NCPU"]) * 1e9),
         "pids_limit": limits.pids,
         "oom_score_adj": 500,
         "shm_size": SHARED_MEMORY_BYTES,

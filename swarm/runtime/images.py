@@ -61,6 +61,18 @@ def provide_image(*, base: str | None = None, say: Say | None = None) -> Image:
     return _image(client, _build(client, recipe, base_id, label, say), was_built=True)
 
 
+def held_image(wanted: str | None) -> str | None:
+    """The digest of a job image that the engine holds: `wanted`, or the newest one built here. None without any.
+
+    Raises TransientError when no engine answers.
+    """
+    client = engines.connect()
+    if wanted and engines.is_digest(wanted) and (found := engines.find_image(client, wanted)):
+        return found["Id"]
+    found = engines.find_image(client, f"{REPOSITORY}:latest")
+    return found["Id"] if found else None
+
+
 def _recipe() -> dict[str, Path]:
     """Path in the build context → file of the host. Raises UsageError outside a checkout."""
     folder = ROOT / "images" / "lora"

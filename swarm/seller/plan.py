@@ -1,66 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a worker does next: a pure function of the chain's state, the journal and the clock."""
+"""What a worker does next: a pure function of the chain's state, the journal, what it was asked and the clock."""
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swarm.protocol.types import ZERO_ADDRESS, Address, Job, JobId, JobStatus
+from swarm.protocol.types import Job, JobStatus
+from swarm.seller import offers
+from swarm.seller.control import Mode
+from swarm.seller.policy import Policy
+from swarm.seller.view import Reason, Step, View, Work
+
+__all__ = ["Mode", "Policy", "Reason", "Step", "View", "Work", "decide"]
 
 # A submission needs a block or two; work that ends later than this before the deadline is lost work.
 SUBMIT_MARGIN_SECONDS = 10
-
-
-class Step(enum.StrEnum):
-    """How far the work on a job has come; kept in the journal before each action that must not be repeated."""
-
-    ACCEPTED = "accepted"
-    PUBLISHED = "published"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """The journal's entry of one job. Digests are hexadecimal, empty before publishing."""
-
-    job_id: JobId
-    step: Step
-    result_cid: str = ""
-    segment_root: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a seller is willing to do. `only_job` restricts the worker to one job."""
-
-    price_floor: int = 0
-    max_run_seconds: int = 72 * 3600
-    only_job: JobId | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What was observed. `refused` holds the open jobs this worker has looked at and will not take."""
-
-    now: int
-    seller: Address
-    jobs: Sequence[Job]
-    work: dict[JobId, Work]
-    running: JobId | None
-    refused: frozenset[JobId]
-    known_seeds: frozenset[int]
-    drawn: frozenset[JobId]
-    policy: Policy
-    reputation: int = 0  # the seller's score, basis points
 
 
 @dataclass(frozen=True, slots=True)
 class Submit:
     job: Job
     work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class HandBack:
+    """Publish what is done of a job and open the rest to another seller."""
+
+    job: Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +58,19 @@ class Rest:
     reason: str
 
 
-Action = Submit | Settle | Abort | Run | Consider | Rest
+Action = Submit | HandBack | Settle | Abort | Run | Consider | Rest
 
 
 def decide(view: View) -> Action:
     """The next action: what is paid for first, then new work."""
     return (
-        submit_due(view) or settle_due(view) or abort_due(view) or run_next(view) or consider_next(view) or rest(view)
+        submit_due(view)
+        or hand_back_due(view)
+        or settle_due(view)
+        or abort_due(view)
+        or run_next(view)
+        or consider_next(view)
+        or rest(view)
     )
 
 
@@ -107,6 +80,18 @@ def submit_due(view: View) -> Submit | None:
         if work and work.step is Step.PUBLISHED and view.now <= job.deadline:
             return Submit(job, work)
     return None
+
+
+def hand_back_due(view: View) -> HandBack | None:
+    """Once the run has ended where it was."""
+    if not view.hands_back or view.running is not None:
+        return None
+    return next((HandBack(job) for job in _unfinished(view) if view.now <= job.deadline), None)
+
+
+def hand_back_is_vain(view: View) -> bool:
+    """Whether it was asked for and nothing is there that could be. While a run still ends, that is not known."""
+    return view.hands_back and view.running is None and hand_back_due(view) is None
 
 
 def settle_due(view: View) -> Settle | None:
@@ -121,60 +106,60 @@ def abort_due(view: View) -> Abort | None:
     """Giving up in time costs 2 % of the price, missing the deadline 10 %."""
     for job in _mine(view, JobStatus.RUNNING):
         work = view.work.get(job.job_id)
-        if work and work.step is Step.FAILED and view.now <= job.deadline:
+        if view.now > job.deadline:
+            continue
+        if work and work.step is Step.FAILED:
             return Abort(job, work.reason)
+        is_held = view.running != job.job_id and (work is None or work.step is Step.ACCEPTED)
+        if is_held and not _has_time(view, job):
+            return Abort(job, "no time is left for it")
     return None
 
 
 def run_next(view: View) -> Run | None:
-    if view.running is not None:
+    if view.running is not None or view.mode in (Mode.PAUSE, Mode.STOP):
         return None
-    for job in _mine(view, JobStatus.RUNNING):
-        work = view.work.get(job.job_id)
-        unfinished = work is None or work.step is Step.ACCEPTED
-        if unfinished and view.now + SUBMIT_MARGIN_SECONDS < job.deadline:
-            return Run(job)
-    return None
+    return next((Run(job) for job in _unfinished(view) if _has_time(view, job)), None)
 
 
 def consider_next(view: View) -> Consider | None:
-    if view.running is not None or _mine(view, JobStatus.RUNNING):
+    if offers.blocker(view):
         return None
-    offers = [job for job in view.jobs if job.status is JobStatus.OPEN and _wanted(view, job)]
-    return Consider(max(offers, key=lambda job: (job.price_at(view.now), -job.job_id))) if offers else None
+    wanted = [job for job in offers.open_jobs(view) if offers.refusal(view, job) is None]
+    return Consider(max(wanted, key=lambda job: (job.price_at(view.now), -job.job_id))) if wanted else None
 
 
 def rest(view: View) -> Rest:
     if view.running is not None:
         return Rest(f"running job {view.running}")
+    held = _unfinished(view)
+    if held and view.mode is Mode.PAUSE:
+        done = view.done.get(held[0].job_id, 0)
+        left = held[0].deadline - view.now
+        return Rest(f"paused in job {held[0].job_id}: {done} of {held[0].segments} segments are done, {left} s left")
     waiting = _mine(view, JobStatus.SUBMITTED) + _mine(view, JobStatus.UNDER_AUDIT) + _mine(view, JobStatus.CHALLENGED)
     if waiting:
         return Rest(f"waiting for the audit window of {len(waiting)} job(s)")
-    opened = [job for job in view.jobs if job.status is JobStatus.OPEN]
+    if view.mode is not Mode.RUN:
+        return Rest("paused" if view.mode is Mode.PAUSE else "draining")
+    opened = offers.open_jobs(view)
     return Rest(f"{len(opened)} open job(s), none for this worker" if opened else "no open job")
+
+
+def is_drained(view: View) -> bool:
+    """Whether a worker that takes no more has submitted what it took; anyone may settle it later, also its restart."""
+    return view.mode is Mode.DRAIN and view.running is None and not _mine(view, JobStatus.RUNNING)
 
 
 def _mine(view: View, status: JobStatus) -> list[Job]:
     return [job for job in view.jobs if job.seller == view.seller and job.status is status]
 
 
-def _was_given_up(view: View, job: Job) -> bool:
-    """A job it gave up reopens: taking it again would cost the penalty again. One that is open though its work goes on
-    lost its acceptance in a reorganisation, and is taken again."""
-    work = view.work.get(job.job_id)
-    return work is not None and work.step is Step.FAILED
+def _unfinished(view: View) -> list[Job]:
+    """Accepted jobs whose result is neither published nor given up."""
+    running = _mine(view, JobStatus.RUNNING)
+    return [job for job in running if job.job_id not in view.work or view.work[job.job_id].step is Step.ACCEPTED]
 
 
-def _wanted(view: View, job: Job) -> bool:
-    policy = view.policy
-    return (
-        job.job_id not in view.refused
-        and not _was_given_up(view, job)
-        and job.buyer != view.seller
-        and job.price_at(view.now) >= policy.price_floor
-        and job.terms.seller in (ZERO_ADDRESS, view.seller)
-        and job.terms.min_reputation <= view.reputation
-        and job.run_seconds <= policy.max_run_seconds
-        and view.now < job.deadline
-        and policy.only_job in (None, job.job_id)
-    )
+def _has_time(view: View, job: Job) -> bool:
+    return view.now + SUBMIT_MARGIN_SECONDS < job.deadline

@@ -53,6 +53,10 @@ def test_an_honest_job_in_containers_is_audited_and_paid(docker_market, chats, t
     case = market.facts("bob", "verifier", "show", str(job_id))
     assert case["case"] == "closed" and case["ruling"] == "confirmed" and not case["denied"]
     assert [line for judge in JUDGES for line in market.events(judge, "confirmed")]
+    assert len([line for judge in JUDGES for line in market.events(judge, "selftest_started")]) <= 1
+    seat = market.facts(JUDGES[0], "verifier", "show")
+    assert seat["slots"] != "none" and seat["cases"] == "0 of 4" and seat["bond_tok"] == "500"
+    assert market.facts(JUDGES[0], "verifier", "queue") == []
     assert_conserved(market, "bob", "sally", *JUDGES)
 
 

@@ -75,6 +75,12 @@ class FakeNode(JSONBaseProvider):
         place = {"transactionHash": "0x" + "00" * 32, "transactionIndex": "0x0", "logIndex": "0x0"}
         return [log | place | {"blockNumber": hex(number), "blockHash": self._hash(number)} for number, log in found]
 
+    def _eth_getBalance(self, *_: Any) -> str:
+        return hex(10**18)
+
+    def _eth_gasPrice(self) -> str:
+        return hex(10**9)
+
     def _eth_call(self, transaction: dict, *_: Any) -> str:
         data = bytes.fromhex(transaction["data"][2:])
         view = self._views.get(data[:4])

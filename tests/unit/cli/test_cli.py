@@ -55,12 +55,27 @@ def one_line(text: str) -> bool:
         (["job", "pull", "nonsense"], 3, "is not a job"),
         (["job", "post", "missing.yaml"], 3, "no such spec file"),
         (["stake", "deposit", "1"], 3, "no network file"),
+        (["worker", "start", "--floor", "much"], 2, "is not an amount"),
+        (["worker", "start", "--types", "mining"], 2, "is not a type of job"),
+        (["worker", "start", "--images", "latest"], 2, "is not an image digest"),
+        (["worker", "start", "--max-job", "long"], 2, "is not a duration"),
+        (["worker", "start", "--memory-gib", "0"], 2, "memory_gib is '0'"),
+        (["worker", "pause"], 3, "no worker runs"),
+        (["worker", "hand-back"], 3, "no worker runs"),
+        (["worker", "logs"], 3, "no log"),
     ],
 )
 def test_refuses_in_one_line(run, arguments, code, words):
     returned, out, err = run("swarm", *arguments)
     assert (returned, out) == (code, "")
     assert words in err and one_line(err)
+
+
+def test_status_and_why_answer_where_nothing_ever_ran(run):
+    code, out, _ = run("swarm", "worker", "status", "--json")
+    assert code == 0 and json.loads(out)["state"] == "stopped" and json.loads(out)["known"] == "nothing yet"
+    code, out, _ = run("swarm", "worker", "why", "--json")
+    assert code == 0 and json.loads(out)[0]["reason"] == "no worker runs"
 
 
 def test_refuses_an_account_without_a_passphrase(run):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Epoch, Job, JobId, JobStatus, Terms
 from swarm.seller import plan
-from swarm.seller.plan import Policy, Step, View, Work
+from swarm.seller.plan import Mode, Policy, Reason, Step, View, Work
 
 SALLY, BOB = Address("0x" + "51" * 20), Address("0x" + "b0" * 20)
 NOW = 1_000
@@ -50,7 +50,7 @@ def view(*jobs, work=(), **changes) -> View:
         jobs=jobs,
         work={entry.job_id: entry for entry in work},
         running=None,
-        refused=frozenset(),
+        refused={},
         known_seeds=frozenset(),
         drawn=frozenset(),
         policy=Policy(),
@@ -68,7 +68,7 @@ def test_does_not_take_a_job_below_its_floor_or_longer_than_it_wants():
 
 
 def test_does_not_look_at_a_refused_or_expired_job():
-    assert isinstance(plan.decide(view(job(), refused=frozenset({JobId(1)}))), plan.Rest)
+    assert isinstance(plan.decide(view(job(), refused={JobId(1): Reason.TYPE})), plan.Rest)
     assert isinstance(plan.decide(view(job(deadline=NOW))), plan.Rest)
 
 
@@ -101,9 +101,47 @@ def test_does_not_settle_a_drawn_job_before_its_audit():
     assert plan.decide(replace(seen, jobs=[replace(over, audited=True)])) == plan.Settle(replace(over, audited=True))
 
 
-def test_does_not_start_work_that_cannot_be_submitted_in_time():
+def test_gives_up_work_that_cannot_be_submitted_in_time():
+    """2 % of the price instead of the 10 % of a missed deadline."""
     late = job(1, JobStatus.RUNNING, deadline=NOW + plan.SUBMIT_MARGIN_SECONDS)
-    assert isinstance(plan.decide(view(late)), plan.Rest)
+    assert isinstance(plan.decide(view(late)), plan.Abort)
+    assert isinstance(plan.decide(view(late, mode=Mode.PAUSE)), plan.Abort)
+    assert isinstance(plan.decide(view(late, running=JobId(1))), plan.Rest)
+    assert isinstance(plan.decide(view(replace(late, deadline=NOW - 1))), plan.Rest)
+
+
+def test_takes_nothing_and_runs_nothing_while_it_is_paused():
+    assert isinstance(plan.decide(view(job(), mode=Mode.PAUSE)), plan.Rest)
+    held = view(job(1, JobStatus.RUNNING), mode=Mode.PAUSE, done={JobId(1): 3})
+    assert "3 of 4 segments are done" in plan.decide(held).reason
+
+
+def test_submits_and_settles_while_it_is_paused():
+    running, work = job(1, JobStatus.RUNNING), Work(JobId(1), Step.PUBLISHED, "aa", "bb")
+    assert plan.decide(view(running, work=[work], mode=Mode.PAUSE)) == plan.Submit(running, work)
+    over = job(1, JobStatus.SUBMITTED, deadline=NOW - 1, audited=True)
+    assert plan.decide(view(over, known_seeds=frozenset({9}), mode=Mode.PAUSE)) == plan.Settle(over)
+
+
+def test_draining_it_finishes_what_it_took_and_takes_no_other():
+    running = job(1, JobStatus.RUNNING)
+    seen = view(running, job(2), mode=Mode.DRAIN)
+    assert plan.decide(seen) == plan.Run(running) and not plan.is_drained(seen)
+    submitted = view(job(1, JobStatus.SUBMITTED), job(2), mode=Mode.DRAIN)
+    assert isinstance(plan.decide(submitted), plan.Rest) and plan.is_drained(submitted)
+    assert not plan.is_drained(replace(submitted, mode=Mode.RUN))
+
+
+def test_does_not_hand_back_while_the_run_has_not_ended_or_nothing_is_at_work():
+    running = job(1, JobStatus.RUNNING)
+    assert isinstance(plan.decide(view(running, running=JobId(1), hands_back=True)), plan.Rest)
+    done = view(running, work=[Work(JobId(1), Step.FAILED, reason="diverged")], hands_back=True)
+    assert isinstance(plan.decide(done), plan.Abort)
+    assert isinstance(plan.decide(view(hands_back=True)), plan.Rest)
+    assert plan.decide(view(running, hands_back=True)) == plan.HandBack(running)
+    assert plan.hand_back_is_vain(view(hands_back=True)) and plan.hand_back_is_vain(done)
+    assert not plan.hand_back_is_vain(view(running, hands_back=True))
+    assert not plan.hand_back_is_vain(view(running, running=JobId(1), hands_back=True))
 
 
 def test_takes_the_best_paid_open_job():

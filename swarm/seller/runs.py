@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs one accepted job in a thread of its own: from its last whole segment on, to a published result."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from swarm.chain.network import Chain
+from swarm.errors import SwarmError, TransientError, UsageError
+from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
+from swarm.execution.results import Published, leaves_of, publish, read_manifest
+from swarm.execution.segments import Product, Sandbox, execute
+from swarm.journal import Journal
+from swarm.log import Log
+from swarm.protocol import commitment
+from swarm.protocol.types import ZERO_DIGEST, Digest, Job, JobId
+from swarm.seller.board import Board
+from swarm.seller.checkpoints import Checkpoints
+from swarm.seller.plan import SUBMIT_MARGIN_SECONDS
+from swarm.seller.view import Step, Work
+from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of
+from swarm.storage.port import Store
+from swarm.workloads.fields import Spec
+from swarm.workloads.registry import workload_of
+
+log = Log("swarm.worker")
+KIND = "work"
+_PUBLISH_RETRY_SECONDS = 3
+LastOutput = tuple[Digest, Digest, list[Digest]]
+
+
+class Runs:
+    """One job at a time. What it does is in the journal before anybody acts on it."""
+
+    def __init__(
+        self,
+        *,
+        chain: Chain,
+        store: Store,
+        sandbox: Sandbox,
+        journal: Journal,
+        cache: InputCache,
+        home: Path,
+        board: Board,
+    ) -> None:
+        self._chain, self._store, self._sandbox, self._journal = chain, store, sandbox, journal
+        self._cache, self._home, self._board = cache, home, board
+        self._thread: threading.Thread | None = None
+        self._end = threading.Event()
+        self._phase_seconds: Counter[str] = Counter()
+        self.job: Job | None = None
+
+    @property
+    def running(self) -> JobId | None:
+        job = self.job
+        return job.job_id if job else None
+
+    def start(self, job: Job) -> None:
+        self._end.clear()
+        self.job = job
+        self._thread = threading.Thread(target=self._run, args=(job,), name=f"job-{job.job_id}")
+        self._thread.start()
+
+    def interrupt(self) -> None:
+        """Ends the sandbox; whole segments stay and the job goes on from them when it is started again."""
+        self._end.set()
+
+    def stop(self) -> None:
+        """Interrupts and waits for the end."""
+        self.interrupt()
+        if self._thread:
+            self._thread.join()
+
+    def checkpoints(self, job: Job) -> Checkpoints:
+        return Checkpoints(self._journal, self._home / "work" / str(job.job_id), job)
+
+    def write(self, work: Work) -> None:
+        self._journal.put(KIND, str(work.job_id), asdict(work))
+
+    def publish_part(self, job: Job) -> tuple[Published, int, LastOutput]:
+        """Publishes the whole segments of a job that does not run: commitment, their number, the last one's opening.
+
+        Raises UsageError where none is done or all are.
+        """
+        checkpoints = self.checkpoints(job)
+        checkpoints.harvest()
+        products = checkpoints.kept()
+        if not 0 < len(products) < job.segments:
+            words = "no segment is done yet" if not products else "all segments are done"
+            raise UsageError(f"{words}, so there is no part to hand back")
+        published = publish(self._store, job.job_id, products, checkpoints.staging)
+        part = _as_submitted(job, published, len(products))
+        manifest = read_manifest(self._store, part)
+        last = manifest.segments[-1]
+        proof = commitment.merkle_proof(leaves_of(manifest), len(products) - 1)
+        return published, len(products), (last.digest, digest_of(last.output_cid), proof)
+
+    def _run(self, job: Job) -> None:
+        try:
+            self._execute_and_publish(job)
+        except TransientError as error:
+            log.warning("run_interrupted", job_id=job.job_id, reason=str(error))
+        except SwarmError as error:
+            self._failed(job, str(error))
+        except Exception as error:
+            # A thread's exception would vanish: the job is given up in time instead of missing its deadline.
+            self._failed(job, repr(error))
+        finally:
+            self.job = None
+            self._board.changed(running=None)
+
+    def _failed(self, job: Job, reason: str) -> None:
+        if self._end.is_set():
+            log.info("run_paused", job_id=job.job_id, segments_done=self.checkpoints(job).count())
+            return
+        log.error("run_failed", job_id=job.job_id, reason=reason)
+        self.write(Work(job.job_id, Step.FAILED, reason=reason[:500]))
+
+    def _execute_and_publish(self, job: Job) -> None:
+        checkpoints = self.checkpoints(job)
+        checkpoints.harvest()
+        done = checkpoints.kept()
+        products = done if len(done) == job.segments else (*done, *self._execute(job, checkpoints, done))
+        with self._phase("publishing"):
+            published = self._publish(job, products, checkpoints)
+        self.write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
+        log.info("result_published", job_id=job.job_id, cid=published.result_cid)
+
+    def _execute(self, job: Job, checkpoints: Checkpoints, done: tuple[Product, ...]) -> tuple[Product, ...]:
+        with self._phase("fetching"):
+            spec = read_spec(self._store, job.spec_cid)
+            inputs = self._cache.fetch(spec)
+        first = job.terms.first_segment + len(done)
+        left = job.deadline - self._chain.client.now() - SUBMIT_MARGIN_SECONDS
+        sandbox = self._sandbox.runner.name
+        log.info("job_started", job_id=job.job_id, segments=job.segments, segments_done=len(done), sandbox=sandbox)
+        self._show(job, phase="starting", done=len(done), started_at=time.time())
+        try:
+            with self._phase("running"):
+                execution = execute(
+                    self._sandbox,
+                    spec,
+                    inputs,
+                    first=first,
+                    last=job.terms.first_segment + job.segments,
+                    state=self._state(job, spec, inputs, done),
+                    workspace=checkpoints.run_folder,
+                    wall_seconds=max(left, 1),
+                    on_progress=self._listener(job, None if workload_of(spec).is_foreign else checkpoints),
+                    stop=self._end,
+                )
+        except BaseException:
+            checkpoints.harvest()
+            raise
+        log.info(
+            "job_executed",
+            job_id=job.job_id,
+            wall_seconds=round(execution.wall_seconds, 1),
+            cpu_seconds=round(execution.cpu_seconds, 1),
+        )
+        return execution.products
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Counts the time of a part of the work."""
+        begin = time.monotonic()
+        try:
+            yield
+        finally:
+            self._phase_seconds[name] += time.monotonic() - begin
+            self._board.set(phase_seconds={each: round(spent, 1) for each, spent in self._phase_seconds.items()})
+
+    def _listener(self, job: Job, checkpoints: Checkpoints | None) -> Callable[[dict], None]:
+        """Writes down what the program says; a buyer's own program has no say in what a whole segment is."""
+
+        def listen(fact: dict) -> None:
+            facts = _known(fact)
+            if checkpoints and fact.get("event") == "segment" and checkpoints.note(fact.get("segment")):
+                facts["done"] = checkpoints.count()
+                facts["checkpoint_at"] = time.time()
+            log.info("progress", job_id=job.job_id, **{name: facts[name] for name in facts if name in _LOGGED})
+            self._show(job, **facts)
+
+        return listen
+
+    def _show(self, job: Job, **facts: object) -> None:
+        before = self._board.facts().get("running") or {}
+        base = {"job": job.job_id, "segments": job.segments, "parts": job.terms.parts, "deadline": job.deadline}
+        shown = (before if before.get("job") == job.job_id else {}) | base | facts
+        (self._board.changed if "done" in facts else self._board.set)(running=shown)
+
+    def _state(self, job: Job, spec: Spec, inputs: Inputs, done: tuple[Product, ...]) -> Path | None:
+        """Where the next segment starts: a chained job's from the last output, also from that of another seller."""
+        if not spec.is_chained:
+            return None
+        if done:
+            return done[-1].output
+        if job.terms.input == ZERO_DIGEST:
+            return inputs.initial_state
+        return self._cache.entry(cid_from_digest(job.terms.input, DAG_PB), STATE_LIMITS)
+
+    def _publish(self, job: Job, products: tuple[Product, ...], checkpoints: Checkpoints) -> Published:
+        """Publishes, waiting for a store that is away: work that is done is never done again for that."""
+        while True:
+            try:
+                return publish(self._store, job.job_id, products, checkpoints.staging)
+            except TransientError as error:
+                log.warning("waiting_to_publish", job_id=job.job_id, reason=str(error))
+                if self._end.wait(_PUBLISH_RETRY_SECONDS) or self._chain.client.now() > job.deadline:
+                    raise
+
+
+def _as_submitted(job: Job, published: Published, segments: int) -> Job:
+    return replace(job, segments=segments, result_cid=published.result_cid, segment_root=published.segment_root)
+
+
+_LOGGED = ("phase", "step", "steps", "segment", "loss", "tokens_per_second", "message", "seconds")
+
+
+def _known(fact: dict) -> dict:
+    """Progress comes out of the sandbox: only known names of plain numbers and short words are passed on."""
+    names = ("event", "step", "steps", "segment", "loss", "tokens_per_second", "message", "seconds")
+    kept = {name: fact[name] for name in names if isinstance(fact.get(name), (int, float, str))}
+    return {("phase" if name == "event" else name): _short(value) for name, value in kept.items()}
+
+
+def _short(value: object) -> object:
+    return value[:200] if isinstance(value, str) else value

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What daemons share: one per home, woken early when somebody asks, alive whatever a tick raises; and durations."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from swarm import daemon
+from swarm.errors import UsageError
+from swarm.journal import KeyLock
+from swarm.units import format_duration, parse_duration
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "-1", "1.5h", "soon", "3w", "1h30m"])
+def test_refuses_a_duration_that_is_none(text):
+    with pytest.raises(UsageError, match="not a duration"):
+        parse_duration(text)
+
+
+def test_reads_and_writes_durations():
+    assert [parse_duration(text) for text in ("90", "90s", "15m", "24h", "2d")] == [90, 90, 900, 86_400, 172_800]
+    assert [format_duration(seconds) for seconds in (-1, 45, 190, 7300, 200_000)] == [
+        "0 s",
+        "45 s",
+        "3 m",
+        "2 h",
+        "2 d",
+    ]
+
+
+def test_a_second_daemon_of_a_home_is_refused_and_the_first_one_is_named(tmp_path):
+    lock = KeyLock("worker", "0xAA", directory=tmp_path / "home")
+    assert lock.holder() is None
+    lock.acquire()
+    try:
+        assert KeyLock("worker", "", directory=tmp_path / "home").holder() == str(os.getpid())
+        with pytest.raises(UsageError, match=str(os.getpid())):
+            KeyLock("worker", "0xBB", directory=tmp_path / "home").acquire()
+        assert KeyLock("verifier", "0xBB", directory=tmp_path / "home").holder() is None
+    finally:
+        lock.release()
+    assert lock.holder() is None
+
+
+def test_a_daemon_outlives_a_failing_tick_and_is_woken_by_its_watch():
+    ticks, asked = [], threading.Event()
+
+    def tick():
+        ticks.append(len(ticks))
+        if len(ticks) == 1:
+            raise ValueError("nobody foresaw it")
+        if len(ticks) == 2:
+            asked.clear()
+
+    def watch():
+        if len(ticks) == 1:
+            asked.set()
+        return asked.is_set()
+
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    try:
+        daemon.run(tick, period_seconds=3600, is_done=lambda: len(ticks) == 2, watch=watch)
+    finally:
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])
+    assert ticks == [0, 1]
