@@ -36,7 +36,7 @@ class Runway:
 
 
 class Gauge:
-    """Reads the runway every quarter of an hour: balances move with our own transactions only. Near its end, at every look."""
+    """Reads the runway every quarter of an hour: balances move with our own transactions. Near its end, every time."""
 
     def __init__(self, chain: Chain, address: Address, seller: Address | None = None) -> None:
         self._chain, self._address, self._seller = chain, address, seller
