@@ -31,10 +31,14 @@ from inference_bench import Bench, Size, check, cost, measure, model_folder, par
 from benchmarks.detection_rows import inference_cheats as known  # noqa: E402
 from benchmarks.detection_rows.inference_cheats import Claim  # noqa: E402
 from swarm.workloads.inference.margins import assess, measured  # noqa: E402
+from swarm.workloads.tensors import read_model_headers  # noqa: E402
 from swarm.workloads.workload import Assessment, Zone  # noqa: E402
 
 # Weights read per token: 106 of 134.5 million parameters are in the rounded layers, the rest stays fp32.
 LINEAR = 0.79
+
+# A spoof leaves margins alone, and those of int8 are zero for most tokens: so many tokens tell it with certainty.
+LEAST_TOKENS = 256
 
 FULL, QUICK = Size(50, 1, 16), Size(3, 2, 12)
 IN_QUICK = {"same", "int8 weights", "spoofed int8 weights", "wrong seed", "truncated output"}
@@ -194,7 +198,8 @@ def _row(bench: Bench, variant: Variant, spent: tuple[float, float]) -> dict:
     else:
         found = _drawn(bench, claims, variant.shard)
     zones = [zone for zone, _, _ in found]
-    return {
+    note = _note(bench, variant)
+    return ({"note": note} if note else {}) | {
         "workload": "inference",
         "name": variant.name,
         "kind": variant.kind,
@@ -210,6 +215,15 @@ def _row(bench: Bench, variant: Variant, spent: tuple[float, float]) -> dict:
         "temperature": variant.temperature,
         "figures": _summary([figures for _, figures, _ in found if figures]),
     }
+
+
+def _note(bench: Bench, variant: Variant) -> str:
+    """Why a row is no measure of the goal, where it is none."""
+    if variant.name.startswith("bf16") and read_model_headers(bench.folder).popitem()[1].dtype == "BF16":
+        return "no cheat here: the weights are stored in bf16 already"
+    if (variant.shard or bench.size.shard) * bench.size.tokens < LEAST_TOKENS:
+        return f"fewer than {LEAST_TOKENS} tokens a segment" if variant.name.startswith("spoofed") else ""
+    return ""
 
 
 def _drawn(bench: Bench, claims: Sequence[Claim], shard: int) -> list[tuple[Zone, dict, int]]:
