@@ -4,7 +4,7 @@
 SwarmError                 1   something unexpected
 ├── UsageError             2   the person: fix the command or the settings
 │   ├── NotFound           3   no such job, account, file
-│   ├── SpecError          4   the spec or the dataset is invalid
+│   ├── SpecError          4   the spec or the dataset is invalid (OtherVersion: a version that we are not knows it)
 │   ├── WalletError        5   locked, wrong passphrase, no account
 │   ├── FundsError         6   too little balance, allowance, stake or gas; spend cap reached
 │   └── NoOffer            7   nobody can take this job
@@ -42,6 +42,10 @@ class NotFound(UsageError):
 
 class SpecError(UsageError):
     exit_code = 4
+
+
+class OtherVersion(SpecError):
+    """What another version of these programs may know: no verdict on anybody follows from it."""
 
 
 class WalletError(UsageError):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from swarm.errors import IntegrityError, NotFound, TransientError
+from swarm.errors import IntegrityError, NotFound, OtherVersion, SpecError, TransientError
 from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
 from swarm.execution.results import leaves_of, output_cid, read_manifest
 from swarm.execution.segments import Execution, Product, Sandbox, StateRefused, check_claim, execute, opening_of
@@ -53,10 +53,10 @@ class Replayer:
         """
         if job.terms.comparison is Comparison.DELIVERY:
             return self.fetch(job, segment=segment, is_patient=is_patient, stop=stop)
-        spec, inputs, first_state = self._inputs(job)
         run = {"wall_seconds": wall_seconds, "on_progress": on_progress, "stop": stop}
-        question = Question(job, segment, spec, inputs, first_state, is_patient, run)
         try:
+            spec, inputs, first_state = self._inputs(job)
+            question = Question(job, segment, spec, inputs, first_state, is_patient, run)
             return self._recomputed(question) if spec.verification is Verification.EXACT else self._bounded(question)
         except NotThere as error:
             return self._word(job, segment, UNAVAILABLE, str(error))
@@ -194,18 +194,31 @@ class Replayer:
         return self._word(job, segment, MATCH, "")
 
     def _inputs(self, job: Job) -> tuple[Spec, Inputs, Path | None]:
-        """What the spec names, and the state the job's first segment starts from.
-
-        All of it was there before a seller took the job, so it is no seller's fault when it is gone.
-        """
+        """What the spec names, and the state of the job's first segment: there before a seller took the job, so it is no
+        seller's fault when it is gone."""
         try:
             spec = read_spec(self._store, job.spec_cid)
-            inputs = self._cache.fetch(spec)
-            if not spec.is_chained or not any(job.terms.input):
-                return spec, inputs, inputs.initial_state
-            return spec, inputs, self._cache.entry(cid_from_digest(job.terms.input, DAG_PB), STATE_LIMITS)
+            inputs = self._cache.fetch_unchecked(spec)
+            first_state = inputs.initial_state
+            if spec.is_chained and any(job.terms.input):
+                first_state = self._cache.entry(cid_from_digest(job.terms.input, DAG_PB), STATE_LIMITS)
+            self._check(spec, inputs)
         except NotFound as error:
             raise TransientError(f"an input of job {job.job_id} is not there: {error}") from error
+        except IntegrityError as error:  # of a gateway: what is named by content cannot be wrong
+            raise TransientError(f"an input of job {job.job_id} arrived damaged: {error}") from error
+        except OtherVersion:
+            raise
+        except SpecError as error:
+            # No honest seller accepts it: it looks with this very code before it locks anything.
+            raise NotThere(f"nobody can work on job {job.job_id}: {error}") from error
+        return spec, inputs, first_state
+
+    def _check(self, spec: Spec, inputs: Inputs) -> None:
+        try:
+            workload_of(spec).check_inputs(spec, inputs.files)
+        except (IntegrityError, NotFound) as error:
+            raise SpecError(str(error)) from error
 
     def _start(self, question: Question) -> Start:
         job, segment, is_patient = question.job, question.segment, question.is_patient

@@ -70,11 +70,15 @@ class InputCache:
 
     def fetch(self, spec: Spec) -> Inputs:
         """Everything the spec names, checked. Raises NotFound, IntegrityError, SpecError, TransientError."""
+        inputs = self.fetch_unchecked(spec)
+        workload_of(spec).check_inputs(spec, inputs.files)
+        return inputs
+
+    def fetch_unchecked(self, spec: Spec) -> Inputs:
+        """The files a spec names, whatever they say. Raises NotFound, IntegrityError, TransientError."""
         if not spec.is_resolved:
             raise NotFound("the spec names an input that is no content")
-        files = {need.name: self.entry(cid_of(need.uri), limits_of(need)) for need in spec.needs}
-        workload_of(spec).check_inputs(spec, files)
-        return Inputs(files)
+        return Inputs({need.name: self.entry(cid_of(need.uri), limits_of(need)) for need in spec.needs})
 
     def entry(self, cid: str, limits: ExportLimits) -> Path:
         """The file or directory of `cid`, exported once. Blocks of big inputs are not kept twice."""

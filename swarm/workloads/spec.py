@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from swarm import hostile_json
-from swarm.errors import NotFound, SpecError
+from swarm.errors import NotFound, OtherVersion, SpecError
 from swarm.workloads.container.spec import ContainerSpec
 from swarm.workloads.fields import Spec
 from swarm.workloads.inference.spec import InferenceSpec
@@ -69,7 +69,7 @@ def parse_spec(mapping: Any) -> Spec:
     found = mapping.get("type")
     if not isinstance(found, str) or found not in SPECS:
         shown = "nothing" if found is None else repr(str(found)[:40])
-        raise SpecError(f"type: found {shown}, expected one of: {', '.join(SPECS)}")
+        raise OtherVersion(f"type: found {shown}, expected one of: {', '.join(SPECS)}")
     try:
         return SPECS[found].model_validate(mapping)
     except ValidationError as error:

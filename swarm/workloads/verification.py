@@ -15,7 +15,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from swarm.errors import SpecError
+from swarm.errors import OtherVersion, SpecError
 from swarm.protocol.hardware import EXACT_CLASS, PRECISIONS
 from swarm.protocol.types import Comparison
 
@@ -62,7 +62,7 @@ def verification_for(spec: Spec) -> Verification:
 
 
 def refuse_other_verification(spec: Spec) -> None:
-    """Raises SpecError unless the spec says what our own certificates make of it."""
+    """Raises OtherVersion unless the spec says what our own certificates make of it."""
     expected = verification_for(spec)
     if spec.verification is not expected:
-        raise SpecError(f"verification: found {spec.verification.value!r}, expected {expected.value!r}")
+        raise OtherVersion(f"verification: found {spec.verification.value!r}, expected {expected.value!r}")

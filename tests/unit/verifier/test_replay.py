@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from swarm.errors import JobFailed, TransientError
+from swarm.errors import JobFailed, OtherVersion, TransientError
 from swarm.execution.segments import Sandbox, opening_of
 from swarm.protocol import commitment
 from swarm.protocol.types import MATCH, UNAVAILABLE, UNDELIVERED, Digest
 from swarm.runtime.fake import FakeRunner
 from swarm.runtime.port import RunEnd
 from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of, parse
+from swarm.workloads.spec import canonical_json
 from tests.unit.execution.conftest import SEGMENTS, market, program  # noqa: F401
 from verifier.finding import Finding
 from verifier.replay import Replayer
@@ -118,6 +119,28 @@ def test_a_missing_input_is_never_held_against_the_seller(market):
         with pytest.raises(TransientError, match="an input of job 7"):
             judge(market).replay(job, 2, wall_seconds=60)
         market.store.blocks = kept
+
+
+def test_inputs_nobody_could_work_with_are_the_sellers_matter(market):
+    """Attack 29: buyer and seller agree on a job that no judge can re-execute, to make judges late. An honest seller
+    looks with the same code before it accepts."""
+    job = market.submitted()
+    bad = market.store.add_bytes(b"no data at all")
+    changes = {"datasets": (market.spec.datasets[0].model_copy(update={"path": f"ipfs://{bad}"}),)}
+    spec_cid = digest_of(market.store.add_bytes(canonical_json(market.spec.model_copy(update=changes))))
+    terms = replace(job.terms, spec_cid=spec_cid)
+    finding = judge(market).replay(replace(job, terms=terms), 2, wall_seconds=60)
+    assert (finding.verdict, finding.cpu_seconds) == (UNAVAILABLE, 0)
+    assert "nobody can work on job 7" in evidence_of(market, finding)["problem"]
+
+
+def test_a_spec_of_another_version_is_no_verdict(market):
+    job = market.submitted()
+    spec = json.loads(canonical_json(market.spec)) | {"type": "tomorrows"}
+    data = json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()
+    terms = replace(job.terms, spec_cid=digest_of(market.store.add_bytes(data)))
+    with pytest.raises(OtherVersion):
+        judge(market).replay(replace(job, terms=terms), 2, wall_seconds=60)
 
 
 def test_a_single_segment_is_confirmed_even_when_the_result_is_withheld(market):
