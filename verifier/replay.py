@@ -194,7 +194,7 @@ class Replayer:
         return self._word(job, segment, MATCH, "")
 
     def _inputs(self, job: Job) -> tuple[Spec, Inputs, Path | None]:
-        """What the spec names, and the state of the job's first segment: there before a seller took the job, so it is no
+        """What the spec names, and the state of the first segment: there before a seller took the job, so it is no
         seller's fault when it is gone."""
         try:
             spec = read_spec(self._store, job.spec_cid)

@@ -208,6 +208,17 @@ def pull(story: Story, job_id: JobId) -> buyer_pull.Pulled:
     return buyer_pull.pull(_store(story, BUYER), story.chain.escrow.job(job_id), target)
 
 
+def collect_fees(story: Story) -> None:
+    """The judges have paid out what their slots have earned."""
+    chain, roles = story.chain, {story.stage.roles[name].address: story.stage.roles[name] for name in JUDGES}
+    paid = 0
+    for slot in chain.bench.slots():
+        if earned := chain.bench.bond(slot.slot_id).earned:
+            chain.bench.collect(roles[slot.owner].account, slot.slot_id)
+            paid += earned
+    story.narrator.say(f"the judges collect {format_amount(paid)} TOK of fees with `verifier collect`")
+
+
 def _store(story: Story, name: str) -> EmbeddedStore:
     network = story.chain.network
     home = story.stage.roles[name].home

@@ -121,6 +121,7 @@ def _play(stage: Stage, narrator: Narrator, sandbox: Sandbox, engine: str, reaso
     tuned = acts.measure(story, prepared, pulled.directory, "after")
     narrator.say(f"held-out loss {base.loss:.3f} → [bold]{tuned.loss:.3f}[/bold]; now it says:")
     narrator.quote(tuned.answers[0])
+    acts.collect_fees(story)
     chain.escrow.burn(stage.roles[BUYER].account)
     after = take_books(chain, people)
     report = _report(story, offered, {honest_seller: honest, lazy_seller: cheat}, after)
