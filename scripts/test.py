@@ -27,6 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 SUITES = ("structure", "unit", "slither", "invariants", "contracts", "integration")
+OF_CONTRACTS = ("contracts", "slither", "invariants")
 
 
 def main() -> None:
@@ -42,10 +43,13 @@ def main() -> None:
     os.chdir(environment.ROOT)
     try:
         # Downloads and image builds wait for others most of the time: the tests that need none of them run meanwhile,
-        # those of the contracts beside all others, since they too wait for their chain half of the time.
+        # what looks at the contracts beside all others, since they too wait for their chain half of the time.
         with ThreadPoolExecutor(5) as pool:
             later = [pool.submit(slow) for slow in _set_up(environment, wanted)]
-            lanes = [name for name in wanted if name == "contracts"], [name for name in wanted if name != "contracts"]
+            lanes = (
+                [name for name in OF_CONTRACTS if name in wanted],
+                [name for name in wanted if name not in OF_CONTRACTS],
+            )
             play = partial(_play, environment, later=later, extra=theirs, hold=len(wanted) > 1)
             failed = [name for lane in list(pool.map(play, lanes)) for name in lane]
     except environment.SetupFailed as error:
