@@ -13,6 +13,7 @@ from swarm.errors import NotFound
 from swarm.execution.inputs import STATE_LIMITS
 from swarm.storage.port import Store
 from swarm.workloads.lora.adapter import write_adapter
+from swarm.workloads.lora.metrics import METRICS_FILE
 from swarm.workloads.sweep.trial import merged
 
 
@@ -32,5 +33,7 @@ def keep(store: Store, book: SweepBook, view: View, run: Run) -> Path:
     with tempfile.TemporaryDirectory(prefix="swarm-keep-") as scratch:
         output = Path(scratch) / "output"
         store.export(done[-1].found.output_cid, output, limits=STATE_LIMITS)
+        # A trial's own metrics are the table's; a LoRA job's file of that name says something else.
+        (output / METRICS_FILE).unlink(missing_ok=True)
         write_adapter(spec, output, target, base_model=header.base_model.removeprefix("ipfs://"))
     return target
