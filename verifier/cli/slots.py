@@ -3,14 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-from swarm.cli.common import Context, example, with_context
-
-if TYPE_CHECKING:
-    from swarm.protocol.types import Address
+from swarm.cli.common import Context, example, parse_address, with_context
 
 
 @click.command(epilog=example("verifier register --class cpu-fp32"))
@@ -24,7 +19,7 @@ def register(context: Context, hardware: str, operator: str | None) -> None:
 
     number = class_number(hardware)
     chain, account = context.chain, context.account
-    slot_id = chain.take_slot(account, number, _address(operator or account.address))
+    slot_id = chain.take_slot(account, number, parse_address(operator or account.address))
     bond = chain.bench.slot_bond()
     context.screen.facts({"slot": slot_id, "class": hardware, "bond_tok": format_amount(bond)}, essence="slot")
 
@@ -67,13 +62,3 @@ def collect(context: Context) -> None:
 
 
 VERBS = (register, unregister, collect)
-
-
-def _address(text: str) -> Address:
-    from eth_utils import is_address, to_checksum_address
-
-    from swarm.errors import UsageError
-
-    if not is_address(text):
-        raise UsageError(f"{text!r} is not an address", hint="0x and 40 hex digits")
-    return to_checksum_address(text)
