@@ -29,18 +29,13 @@ from swarm.cli.common import Context, example, with_context
 @with_context
 def command(context: Context, save: Path | None, dry_run: bool, yes: bool, engine: str | None, **options) -> None:
     """Have a file of requests answered; prints the job's number."""
-    from swarm.cli.posting import post_spec
+    from swarm.cli.posting import post_mapping
     from swarm.errors import NotFound
-    from swarm.workloads.spec import parse_spec
 
     if not options["input"].exists():
         raise NotFound(f"{options['input']} does not exist")
     mapping = _mapping(options)
-    spec = parse_spec(mapping)
-    if save:
-        _save(save, mapping)
-        context.screen.note(f"wrote {save}")
-    post_spec(context, spec, base=Path("/"), engine=engine, dry_run=dry_run, yes=yes)
+    post_mapping(context, mapping, save=save, engine=engine, dry_run=dry_run, yes=yes)
 
 
 def _mapping(options: dict) -> dict:
@@ -61,10 +56,3 @@ def _mapping(options: dict) -> dict:
 
 def _uri(where: str) -> str:
     return where if where.startswith("ipfs://") else f"file:{Path(where).resolve()}"
-
-
-def _save(path: Path, mapping: dict) -> None:
-    from ruamel.yaml import YAML
-
-    with path.open("w") as file:
-        YAML().dump(mapping, file)

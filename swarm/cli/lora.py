@@ -37,10 +37,9 @@ STEPS = 40  # where neither steps nor epochs are said
 @with_context
 def command(context: Context, save: Path | None, dry_run: bool, yes: bool, engine: str | None, **options) -> None:
     """Fine-tune a model on your data; prints the job's number."""
-    from swarm.cli.posting import post_spec, save_spec
+    from swarm.cli.posting import post_mapping
     from swarm.errors import NotFound, UsageError
     from swarm.workloads.overrides import Overrides
-    from swarm.workloads.spec import parse_spec
 
     if not options["data"].exists():
         raise NotFound(f"{options['data']} does not exist")
@@ -52,11 +51,7 @@ def command(context: Context, save: Path | None, dry_run: bool, yes: bool, engin
         options["data"], _ = look_through(context, options["data"], format_, **cleaning)
     overrides = Overrides.parse(options["sets"], options["variables"])
     mapping = overrides.apply(_mapping(options, dataset_keys(format_)))
-    spec = parse_spec(mapping)
-    if save:
-        save_spec(save, mapping)
-        context.screen.note(f"wrote {save}")
-    post_spec(context, spec, base=Path("/"), engine=engine, dry_run=dry_run, yes=yes)
+    post_mapping(context, mapping, save=save, engine=engine, dry_run=dry_run, yes=yes)
 
 
 def _mapping(options: dict, dataset: dict) -> dict:

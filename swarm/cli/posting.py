@@ -63,6 +63,19 @@ def post_spec(
     context.screen.note(f"follow it with: swarm job watch {job_id}")
 
 
+def post_mapping(
+    context: Context, mapping: dict, *, save: Path | None, engine: str | None = None, dry_run: bool, yes: bool
+) -> None:
+    """Checks a spec made of options, writes it where it is to be kept, and posts it."""
+    from swarm.workloads.spec import parse_spec
+
+    spec = parse_spec(mapping)
+    if save:
+        save_spec(save, mapping)
+        context.screen.note(f"wrote {save}")
+    post_spec(context, spec, base=Path("/"), engine=engine, dry_run=dry_run, yes=yes)
+
+
 def save_spec(path: Path, mapping: dict) -> None:
     """Writes a spec as YAML, as `swarm job post` reads it."""
     from ruamel.yaml import YAML

@@ -30,15 +30,10 @@ def command(context: Context, save: Path | None, dry_run: bool, yes: bool, **opt
 
     Say -- before the program. Without --exact only a result that cannot be fetched is punished.
     """
-    from swarm.cli.posting import post_spec, save_spec
-    from swarm.workloads.spec import parse_spec
+    from swarm.cli.posting import post_mapping
 
     mapping = _mapping(options)
-    spec = parse_spec(mapping)
-    if save:
-        save_spec(save, mapping)
-        context.screen.note(f"wrote {save}")
-    post_spec(context, spec, base=Path("/"), engine=None, dry_run=dry_run, yes=yes)
+    post_mapping(context, mapping, save=save, dry_run=dry_run, yes=yes)
 
 
 def _mapping(options: dict) -> dict:
