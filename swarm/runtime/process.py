@@ -25,7 +25,7 @@ from swarm.errors import JobFailed, UsageError
 from swarm.runtime import bubblewrap, processes
 from swarm.runtime.environment import environment_of
 from swarm.runtime.lines import Lines
-from swarm.runtime.orphans import MARKER, Orphans
+from swarm.runtime.orphans import MARKER, SCRATCH_PREFIX, Orphans
 from swarm.runtime.outputs import empty, excess, reclaim, require_free_space
 from swarm.runtime.port import JobRun, Limits, Progress, RunEnd, RunOutcome, require_startable
 from swarm.runtime.supervise import Every, supervise
@@ -68,7 +68,7 @@ class ProcessRunner:
         require_startable(run)
         require_free_space(run.outputs)
         mine = (os.geteuid(), os.getegid())
-        with tempfile.TemporaryDirectory(prefix="computeswarm-", ignore_cleanup_errors=True) as folder:
+        with tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, ignore_cleanup_errors=True) as folder:
             work = _Group(run, self._orphans, Path(folder), self.has_bubblewrap)
             try:
                 end = supervise(work, run, on_progress=on_progress, stop=stop)
@@ -106,7 +106,7 @@ class _Group:
             self._launcher = _launch(order, theirs, self._marker)
         finally:
             os.close(theirs)
-        self._note = orphans.note(run.owner, self._launcher.pid, self._marker)
+        self._note = orphans.note(run.owner, self._launcher.pid, self._marker, folder)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

@@ -14,7 +14,8 @@ from eth_account.signers.local import LocalAccount
 
 from swarm.chain import reverts
 from swarm.chain.network import Chain
-from swarm.errors import Reverted, SwarmError, TransientError, UsageError
+from swarm.disk import sweep
+from swarm.errors import Reverted, SwarmError, TransientError
 from swarm.execution.inputs import InputCache
 from swarm.execution.segments import Sandbox
 from swarm.journal import Journal
@@ -25,6 +26,7 @@ from swarm.seller.acceptance import Acceptance, Refused
 from swarm.seller.board import Board
 from swarm.seller.control import Control, Mode
 from swarm.seller.gas import Gauge
+from swarm.seller.handback import HandBacks
 from swarm.seller.quota import Quota
 from swarm.seller.runs import KIND, Runs
 from swarm.seller.view import Reason, Step, Work
@@ -53,7 +55,7 @@ class Worker:
         seller: Address | None = None,
     ) -> None:
         self._chain, self._sandbox, self._journal = chain, sandbox, journal
-        self._account, self._policy = account, policy
+        self._account, self._policy, self._home = account, policy, home
         # The account may be the operator of another one, whose stake is at risk and which is paid.
         self._address = seller or Address(account.address)
         self.board, self._control = Board(home), Control(home)
@@ -73,6 +75,8 @@ class Worker:
             accepts_engine=accepts_engine,
             seller=self._address,
         )
+        own = {"chain": chain, "journal": journal, "runs": self._runs, "board": self.board}
+        self._hand_backs = HandBacks(account=account, control=self._control, **own)
         self._totals = report.Totals(journal)
         self._gauge = Gauge(chain, Address(account.address), self._address)
         self._refused: dict[JobId, tuple[float, Reason]] = {}
@@ -93,11 +97,14 @@ class Worker:
             self._show(view)
             action = plan.decide(view)
             if plan.hand_back_is_vain(view):
-                self._answer_hand_back(False, "no job that could be handed back is running")
+                self._hand_backs.answer(False, "no job that could be handed back is running")
             self._act(action)
             return action
         except TransientError as error:
-            log.warning("waiting", reason=str(error))
+            # An outage lasts: it is told once, not at every look.
+            if str(error) != self._last_rest:
+                log.warning("waiting", reason=str(error))
+            self._last_rest = str(error)
             self.board.set(trouble={"at": time.time(), "reason": str(error)})
             return plan.Rest(str(error))
 
@@ -112,13 +119,16 @@ class Worker:
             log.info("asked", mode=wish.mode, reason=wish.reason)
             self._wish = wish
             self.board.changed(**wish.facts())
-        if wish.mode in (Mode.PAUSE, Mode.STOP) or (request is not None and self._may_hand_back()):
+        if wish.mode in (Mode.PAUSE, Mode.STOP) or (request is not None and self._hand_backs.may()):
             self._runs.interrupt()
         return is_new
 
     def start(self) -> None:
-        """Once before the first tick: ends what a killed worker left running, forgets what was asked of that one."""
+        """Once before the first tick: ends what a killed worker left running and removes what it left half written,
+        forgets what was asked of that one."""
         self._sandbox.runner.reap(self._sandbox.owner)
+        for folder in (self._home, self._home / "cache"):
+            sweep(folder)
         self._control.clear(Mode.STOP)
         self._wish = self._control.wish()
         for job_id, entry in self._journal.items(KIND):
@@ -188,13 +198,19 @@ class Worker:
             return job
         self._final.add(job.job_id)
         self._refused.pop(job.job_id, None)
-        entry = self._journal.get(KIND, str(job.job_id))
-        if entry:
-            self._count(job, entry["step"])
-            self._journal.delete(KIND, str(job.job_id))
-            self._runs.checkpoints(job).forget()
+        if self._journal.get(KIND, str(job.job_id)):
+            self._hand_backs.complete(job)
+            self._forget(job)
             log.info("job_final", job_id=job.job_id, status=job.status.name.lower())
         return job
+
+    def _forget(self, job: Job) -> None:
+        """The entry goes last, together with the count: who is killed in between finds it and does it all again."""
+        entry = self._journal.get(KIND, str(job.job_id)) or {}
+        self._runs.checkpoints(job).forget()
+        with self._journal.together():
+            self._count(job, entry["step"])
+            self._journal.delete(KIND, str(job.job_id))
 
     def _count(self, job: Job, step: str) -> None:
         """A job that somebody else finished was given up here; one that was handed back is somebody else's."""
@@ -208,13 +224,18 @@ class Worker:
         match action:
             case plan.Submit(job, work):
                 self._submit(job, work)
+            case plan.NoteHandBack(job):
+                self._hand_backs.complete(job)
             case plan.HandBack(job):
-                self._hand_back(job)
+                self._hand_backs.make(job)
             case plan.Settle(job):
                 self._settle(job)
+            case plan.Refund(job):
+                self._refund(job)
             case plan.Abort(job, reason):
-                self._chain.escrow.abort(self._account, job)
+                # First the note: the job opens again, and whoever is killed now must not take it a second time.
                 self._runs.write(Work(job.job_id, Step.FAILED, reason=reason))
+                self._chain.escrow.abort(self._account, job)
                 log.warning("job_aborted", job_id=job.job_id, reason=reason)
             case plan.Run(job):
                 self._runs.start(job)
@@ -224,7 +245,7 @@ class Worker:
             case plan.Rest(reason):
                 if reason.split(":")[0] != self._last_rest:
                     log.info("resting", reason=reason)
-                self._last_rest = reason.split(":")[0]
+        self._last_rest = action.reason.split(":")[0] if isinstance(action, plan.Rest) else ""
 
     def _consider(self, job: Job) -> None:
         try:
@@ -263,35 +284,13 @@ class Worker:
             raise TransientError(f"job {job.job_id} could not be submitted: {error}") from error
         log.info("result_submitted", job_id=job.job_id, cid=result)
 
-    def _may_hand_back(self) -> bool:
-        """Whether the running job's terms let it be handed back; otherwise nothing is interrupted for it."""
-        job = self._runs.job
-        return job is not None and job.terms.parts > 1 and self._runs.checkpoints(job).count() > 0
-
-    def _hand_back(self, job: Job) -> None:
+    def _refund(self, job: Job) -> None:
         try:
-            if job.terms.parts < 2:
-                raise UsageError(f"the terms of job {job.job_id} allow one part only, so it cannot be handed back")
-            published, done, last = self._runs.publish_part(job)
-            part = published.result_cid, published.segment_root, done
-            rest, _ = self._chain.escrow.hand_back(self._account, job, part, last)
-        except TransientError:
-            raise
-        except SwarmError as error:
-            self._answer_hand_back(False, str(error))
-            return
-        # Somebody else goes on: without this note it would be the best job in sight.
-        self._runs.write(Work(rest, Step.HANDED_BACK))
-        self._runs.write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
-        log.info("job_handed_back", job_id=job.job_id, segments_done=done, rest=rest)
-        self._answer_hand_back(True, f"{done} of {job.segments} segments are submitted", job=job.job_id, rest=rest)
-
-    def _answer_hand_back(self, is_done: bool, text: str, **facts: int) -> None:
-        request = self._control.hand_back_request()
-        self.board.changed(hand_back={"request": request, "done": is_done, "text": text, **facts})
-        self._control.answered_hand_back()
-        if not is_done:
-            log.warning("not_handed_back", reason=text)
+            self._chain.escrow.refund(self._account, job)
+            log.warning("job_late", job_id=job.job_id, collateral=job.collateral)
+        except Reverted as error:
+            if not reverts.is_refusal(error, "StaleJob", "WrongStatus", "TooEarly"):
+                raise TransientError(f"job {job.job_id} could not be refunded: {error}") from error
 
     def _settle(self, job: Job) -> None:
         try:

@@ -2,7 +2,7 @@
 """Fetches blocks from trustless gateways and pushes CARs to a pinning node. No answer is trusted.
 
 A gateway that lies or fails is passed over; what the failures mean together decides the error:
-lied → IntegrityError, unreachable → TransientError, all answered "not here" → NotFound.
+lied → WrongBytes, unreachable → TransientError, all answered "not here" → NotFound.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from urllib.parse import urlsplit
 
-from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, UsageError
+from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, UsageError, WrongBytes
 from swarm.log import Log
 from swarm.storage.cid import RAW, Cid, cid_of_block
 from swarm.storage.dagpb import MAX_BLOCK_BYTES
@@ -42,14 +42,14 @@ class Gateway:
         self.url, self._parts, self._local = url.rstrip("/"), parts, threading.local()
 
     def fetch(self, cid: Cid) -> bytes:
-        """The verified block. Raises NotFound, TransientError, or IntegrityError when it is another one."""
+        """The verified block. Raises NotFound, TransientError, or WrongBytes when it is another one."""
         status, block = self._ask("GET", f"/ipfs/{cid}?format=raw", RAW_TYPE)
         if status in _ABSENT:
             raise NotFound(f"{self.url} does not have {cid}")
         if status != 200:
             raise TransientError(f"{self.url} answered {status} for {cid}")
         if not cid.matches(block):
-            raise IntegrityError(f"{self.url} sent wrong bytes for {cid}")
+            raise WrongBytes(f"{self.url} sent wrong bytes for {cid}")
         return block
 
     def has_all(self, cid: Cid) -> bool:
@@ -182,7 +182,7 @@ def _bounded(response: http.client.HTTPResponse) -> bytes:
     while piece := response.read1(_READ_BYTES):
         body += piece
         if len(body) > MAX_BLOCK_BYTES:
-            raise IntegrityError(f"a gateway sends more than the {MAX_BLOCK_BYTES} bytes a block may hold")
+            raise WrongBytes(f"a gateway sends more than the {MAX_BLOCK_BYTES} bytes a block may hold")
     if response.length:  # announced, but it never came
         raise TransientError("a gateway broke off in the middle of a block")
     response.close()  # read1 does not notice the end by itself, and the connection waits for it
