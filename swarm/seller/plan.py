@@ -113,8 +113,10 @@ def hand_back_due(view: View) -> HandBack | None:
 
 
 def hand_back_is_vain(view: View) -> bool:
-    """Whether it was asked for and nothing is there that could be. While a run still ends, that is not known."""
-    return view.hands_back and view.running is None and hand_back_due(view) is None
+    """Whether it was asked for and nothing is there that could be. While a run still ends, or one that was sent is not
+    noted, that is not known."""
+    is_known = view.running is None and hand_back_to_note(view) is None
+    return view.hands_back and is_known and hand_back_due(view) is None
 
 
 def settle_due(view: View) -> Settle | None:

@@ -221,6 +221,7 @@ class Worker:
     # actions
 
     def _act(self, action: plan.Action) -> None:
+        escrow = self._chain.escrow
         match action:
             case plan.Submit(job, work):
                 self._submit(job, work)
@@ -229,14 +230,16 @@ class Worker:
             case plan.HandBack(job):
                 self._hand_backs.make(job)
             case plan.Settle(job):
-                self._settle(job)
+                if self._sent(escrow.settle, job, "AuditPending", "TooEarly"):
+                    log.info("job_settled", job_id=job.job_id, price=job.price)
             case plan.Refund(job):
-                self._refund(job)
+                if self._sent(escrow.refund, job, "TooEarly"):
+                    log.warning("job_late", job_id=job.job_id, collateral=job.collateral)
             case plan.Abort(job, reason):
                 # First the note: the job opens again, and whoever is killed now must not take it a second time.
                 self._runs.write(Work(job.job_id, Step.FAILED, reason=reason))
-                self._chain.escrow.abort(self._account, job)
-                log.warning("job_aborted", job_id=job.job_id, reason=reason)
+                if self._sent(escrow.abort, job):
+                    log.warning("job_aborted", job_id=job.job_id, reason=reason)
             case plan.Run(job):
                 self._runs.start(job)
                 self.watch()  # a pause that was asked for since this was decided
@@ -284,21 +287,16 @@ class Worker:
             raise TransientError(f"job {job.job_id} could not be submitted: {error}") from error
         log.info("result_submitted", job_id=job.job_id, cid=result)
 
-    def _refund(self, job: Job) -> None:
+    def _sent(self, step: Callable[..., object], job: Job, *passing: str) -> bool:
+        """Sends a step of a job. False where the job has moved meanwhile, maybe by what a former life sent: the next
+        look tells. Raises TransientError for any other refusal."""
         try:
-            self._chain.escrow.refund(self._account, job)
-            log.warning("job_late", job_id=job.job_id, collateral=job.collateral)
+            step(self._account, job)
+            return True
         except Reverted as error:
-            if not reverts.is_refusal(error, "StaleJob", "WrongStatus", "TooEarly"):
-                raise TransientError(f"job {job.job_id} could not be refunded: {error}") from error
-
-    def _settle(self, job: Job) -> None:
-        try:
-            self._chain.escrow.settle(self._account, job)
-            log.info("job_settled", job_id=job.job_id, price=job.price)
-        except Reverted as error:
-            if not reverts.is_refusal(error, "StaleJob", "WrongStatus", "AuditPending", "TooEarly"):
-                raise TransientError(f"job {job.job_id} could not be settled: {error}") from error
+            if not reverts.is_refusal(error, "StaleJob", "WrongStatus", *passing):
+                raise TransientError(f"job {job.job_id} is stuck: {error}") from error
+            return False
 
     # what others see
 
