@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from swarm.clock import wait_for
 from swarm.runtime.port import JobRun, RunEnd, RunOutcome, require_startable
 from tests.unit.execution.conftest import program
 
@@ -124,11 +125,19 @@ class Life:
         assert self._process.exitcode == -signal.SIGKILL, f"it did not die there: {self._process.exitcode}"
 
     def end(self, seconds: float = 30) -> int | None:
-        """As `systemctl stop`; returns the exit code."""
+        """As `systemctl stop`, once it runs; returns the exit code."""
+        wait_for(self._listens, timeout_seconds=seconds, what="its start", period_seconds=0.02)
         if self._process.is_alive():
             os.kill(self._process.pid, signal.SIGTERM)
         self._process.join(seconds)
         return self._process.exitcode
+
+    def _listens(self) -> bool:
+        """Whether it ends in order when it is told to: SIGTERM has a handler."""
+        if self.has_ended:
+            return True
+        line = next(line for line in Path(f"/proc/{self.pid}/status").read_text().splitlines() if "SigCgt" in line)
+        return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
 
     def end_of_itself(self, seconds: float = 30) -> int | None:
         """Waits for it; returns the exit code."""

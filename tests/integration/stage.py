@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One chain that mines at once and whose time a test moves, four judges, a store, and people whose daemons may die."""
+"""One chain that mines at once and whose time a test moves, six judges, a store, and people whose daemons may die."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eth_account.signers.local import LocalAccount
 from safetensors.numpy import save_file
 
 from swarm.buyer.offer import Wishes, offer, post
-from swarm.buyer.prepare import prepare
+from swarm.buyer.prepare import Prepared, prepare
 from swarm.chain.devnet import Devnet, fund
 from swarm.chain.keystore import Keystore
 from swarm.chain.network import Chain
@@ -38,7 +38,7 @@ from tests.unit.execution.conftest import ROW, SEGMENTS, program
 from verifier.replay import Replayer
 from verifier.service import Judge
 
-JUDGES = ("judith", "jules", "jana", "jorge")
+JUDGES = ("judith", "jules", "jana", "jorge", "june", "jarl")
 WORDS = "correct horse battery staple"
 # Twenty-four times the price: one job in twenty is drawn.
 COLLATERAL, STAKE = "24", "200"
@@ -94,10 +94,10 @@ class Stage:
         mine_at_once(self.chain.client)
         self.bob = Account.create()
         fund(self.chain, self.bob.address, parse_amount("10000"))
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(len(JUDGES)) as pool:
             self.judges = dict(zip(JUDGES, pool.map(self._seated, JUDGES), strict=True))
         self.store = EmbeddedStore(self.directory / "bob", gateways=(self.gateway.url,), push_to=self.gateway.url)
-        self._write_job()
+        self.prepared = self.prepare(SEGMENTS)
 
     def close(self) -> None:
         for life in self.lives:
@@ -121,25 +121,26 @@ class Stage:
         self.chain.take_slot(judge.account, 1, judge.account.address)
         return judge
 
-    def _write_job(self) -> None:
-        """A chained job of four segments that no library is needed for."""
+    def prepare(self, segments: int) -> Prepared:
+        """A chained job that no library is needed for."""
         folder = self.directory / "bob"
         (folder / "model").mkdir(parents=True, exist_ok=True)
         names = [f"model.layers.0.self_attn.{name}.weight" for name in ("q_proj", "v_proj")]
         save_file({name: np.zeros((8, 8), np.float32) for name in names}, folder / "model" / "model.safetensors")
         (folder / "model" / "config.json").write_text("{}")
         (folder / "chat.jsonl").write_text(json.dumps(ROW) + "\n")
-        training = {"max_steps": SEGMENTS, "steps_per_segment": 1, "seed": 1, "lora_r": 2}
+        training = {"max_steps": segments, "steps_per_segment": 1, "seed": 1, "lora_r": 2}
         spec = {"version": 1, "type": "lora", "name": "tiny", "base_model": "file:model", "training": training}
         spec |= {"datasets": [{"path": "file:chat.jsonl"}], "budget": {"max_total": 1}}
-        self.prepared = prepare(parse_spec(spec), self.store, base=folder, cache=folder / "cache", engine="process")
+        return prepare(parse_spec(spec), self.store, base=folder, cache=folder / "cache", engine="process")
 
     # acting
 
-    def post(self, *, parts: int = 1, **terms) -> JobId:
+    def post(self, *, parts: int = 1, prepared: Prepared | None = None, **terms) -> JobId:
+        prepared = prepared or self.prepared
         fee_min = int(self.network.parameters["fee_min"])
         wishes = Wishes(parts=parts)
-        offered = offer(self.prepared.spec, self.prepared.spec_cid, fee_min=fee_min, wishes=wishes)
+        offered = offer(prepared.spec, prepared.spec_cid, fee_min=fee_min, wishes=wishes)
         return post(self.chain, self.bob, replace(offered, terms=replace(offered.terms, **terms)))[0]
 
     def job(self, job_id: JobId) -> Job:
