@@ -56,9 +56,12 @@ class Play:
     """What the program does besides its segments: stay after one until it is told to stop, or fail."""
 
     holds_after: int | None = None
+    holds_until: Path | None = None  # after the first segment, until this file is there
     fails: bool = False
+    is_real: bool = False  # the sandbox is the real one, and so is the program
     clock_seconds: float = 0.0  # by how much this daemon's clock is wrong
     patches: Mapping[str, object] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class PlayedRunner:
@@ -87,6 +90,8 @@ class PlayedRunner:
             with self._diary.open("a") as diary:
                 diary.write(f"{fact['segment']}\n")
             (on_progress or (lambda fact: None))(fact)
+            while fact["segment"] == 0 and self._play.holds_until and not self._play.holds_until.exists():
+                time.sleep(0.02)
             if fact["segment"] == self._play.holds_after:
                 while stop is None or not stop.wait(0.02):
                     pass
@@ -155,7 +160,7 @@ def live(arguments: tuple[str, ...], environment: dict[str, str], log: str, deat
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for number in (1, 2):
         os.dup2(output, number)
-    os.environ.update(environment)
+    os.environ.update(environment | dict(play.environment))
     _replace_what_runs(play, Path(environment["SWARM_HOME"]).parent / "diary")
     if death:
         arm(death)
@@ -170,7 +175,8 @@ def _replace_what_runs(play: Play, diary: Path) -> None:
     from verifier.selftest import Selftest
 
     daemon._DEVNET_PERIOD_SECONDS = PERIOD_SECONDS
-    sandboxes._runner = lambda wanted, is_devnet: (PlayedRunner(play, diary), "played")
+    if not play.is_real:
+        sandboxes._runner = lambda wanted, is_devnet: (PlayedRunner(play, diary), "played")
     Selftest.require = lambda self, workspace, fresh=False: None
     if play.clock_seconds:
         real, real_ns = time.time, time.time_ns

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A judge killed at every step of a case: one verdict, one vote that can be revealed, no fee lost, nothing left over."""
+"""A judge killed at every step of a case: one verdict, one vote that can be opened, no fee lost, nothing left over."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ VOTING = [
 
 @pytest.mark.parametrize("death", VOTING, ids=str)
 def test_a_member_of_a_committee_that_is_killed_votes_once_and_can_open_its_seal(stage, cases, death):
-    job, denier = cases.denied(cases.sold(is_honest=False))
+    job, _ = cases.denied(cases.sold(is_honest=False))
     member, *rest = cases.committee(job)
     stage.chain.ballots.draw_committee(stage.bob, job, cases.ballot(job).round)
     cases.move(lambda: _bits(cases.ballot(job).sealed_seats) == 2, *rest, what="two seals")
