@@ -73,10 +73,11 @@ def run(
 
     `watch` is asked four times a second, beside a tick that may be waiting, whether the next one should come at once.
     """
+    from apscheduler.schedulers import SchedulerNotRunningError
     from apscheduler.schedulers.blocking import BlockingScheduler
 
     scheduler = BlockingScheduler()
-    ended = threading.Event()
+    ended, over = threading.Event(), threading.Event()
 
     def guarded() -> None:
         try:
@@ -91,7 +92,14 @@ def run(
 
     def end(number: int = 0, frame: object = None) -> None:
         ended.set()
-        threading.Thread(target=scheduler.shutdown, kwargs={"wait": False}, daemon=True).start()
+
+    def shut_down() -> None:
+        # Told to end before it has begun, the scheduler would refuse, then begin and never end.
+        while not over.wait(0.02):
+            try:
+                return scheduler.shutdown(wait=False)
+            except SchedulerNotRunningError:
+                continue
 
     def look() -> None:
         step = ClockStep()
@@ -102,6 +110,7 @@ def run(
                     scheduler.modify_job(_TICK, next_run_time=datetime.now().astimezone())
             except Exception as error:
                 log.error("watch_failed", reason=repr(error))
+        shut_down()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
@@ -119,4 +128,5 @@ def run(
     try:
         scheduler.start()
     finally:
+        over.set()
         ended.set()

@@ -33,6 +33,9 @@ class Sellers:
 
     def __init__(self, stage: Stage) -> None:
         self.prepared = stage.prepare(20)
+        self.account = Account.create()
+        fund(stage.chain, self.account.address, parse_amount("1000"))
+        stage.chain.deposit(self.account, parse_amount("900"), stage.network.escrow)
         self.work = {is_honest: self._done(stage, is_honest) for is_honest in (True, False)}
 
     def _done(self, stage: Stage, is_honest: bool) -> Execution:
@@ -52,10 +55,7 @@ class Cases:
 
     def sold(self, *, is_honest: bool = True, **terms) -> Job:
         """A submitted job with the least collateral, so that it is drawn for certain; its seed is not there yet."""
-        chain = self.stage.chain
-        seller = Account.create()
-        fund(chain, seller.address, parse_amount("100"))
-        chain.deposit(seller, parse_amount("50"), self.stage.network.escrow)
+        chain, seller = self.stage.chain, self.sellers.account
         job_id = self.stage.post(prepared=self.sellers.prepared, **terms)
         job = self.stage.job(job_id)
         chain.escrow.accept(seller, job, chain.escrow.min_collateral_for(job.terms.max_price, job.segments))
@@ -71,7 +71,7 @@ class Cases:
 
     def committee(self, job: Job) -> list[Person]:
         """Whom the ballot's seed, which comes now, will draw."""
-        ballot = self.ballot(job)
+        job, ballot = self.stage.job(job.job_id), self.ballot(job)
         self.stage.bring_seed(ballot.epoch)
         return [self.holder(slot) for slot in self.stage.chain.ballots.committee_to_be(job, ballot.round)]
 

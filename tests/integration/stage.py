@@ -94,6 +94,7 @@ class Stage:
         mine_at_once(self.chain.client)
         self.bob = Account.create()
         fund(self.chain, self.bob.address, parse_amount("10000"))
+        self.chain.token.ensure_allowance(self.bob, self.network.escrow, parse_amount("10000"))
         with ThreadPoolExecutor(len(JUDGES)) as pool:
             self.judges = dict(zip(JUDGES, pool.map(self._seated, JUDGES), strict=True))
         self.store = EmbeddedStore(self.directory / "bob", gateways=(self.gateway.url,), push_to=self.gateway.url)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A worker and a real Docker engine: the engine vanishes while a job runs, the worker is killed while a container runs."""
+"""A worker and a real Docker engine: the engine vanishes while a job runs, the worker is killed beside a container."""
 
 from __future__ import annotations
 

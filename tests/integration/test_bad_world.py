@@ -118,9 +118,8 @@ def test_a_daemon_whose_clock_is_wrong_keeps_the_deadlines_of_the_chain(stage, s
     cases = Cases(stage, Sellers(stage), tmp_path)
     sold = cases.sold()
     judge = cases.drawn(sold)
-    judging, working = (
-        start(person, play=Play(clock_seconds=seconds)) for start, person in _roles(stage, judge, sally)
-    )
+    judging = stage.verifier(judge, play=Play(clock_seconds=seconds))
+    working = stage.worker(sally, play=Play(clock_seconds=seconds))
     cases.move(lambda: stage.job(sold.job_id).audited, what="the verdict")
     assert judging.end() == 0
     job_id = stage.post()

@@ -99,7 +99,7 @@ def test_a_drawn_judge_that_is_killed_denies_once(stage, cases, death):
     live_again(stage, cases, death, judge)
     cases.move(lambda: cases.case(job).status is CaseStatus.VOTING, what="the denial")
     assert stage.lives[-1].end() == 0
-    assert cases.finish(job.job_id, *cases.others(judge)) is JobStatus.SLASHED
+    assert cases.finish(job.job_id, *cases.committee(job)) is JobStatus.SLASHED
     assert_clean(stage, cases, judge, job)
     assert len(judge.computed) == 1
 

@@ -4,6 +4,7 @@
 import os
 import signal
 import threading
+import time
 from datetime import UTC, timedelta
 
 import pytest
@@ -92,3 +93,18 @@ def test_a_clock_that_is_set_back_does_not_put_the_daemon_to_sleep(monkeypatch):
     monkeypatch.setattr(daemon.time, "time", lambda: Clock.now(UTC).timestamp())
     daemon.run(tick, period_seconds=0.05, is_done=lambda: len(ticks) == 5)
     assert len(ticks) == 5
+
+
+def test_a_signal_before_the_loop_has_begun_is_not_lost(monkeypatch):
+    """The scheduler cannot be shut down before it runs: told too early, the daemon would never end."""
+    from apscheduler.schedulers.blocking import BlockingScheduler
+
+    begin = BlockingScheduler.start
+
+    def late(scheduler):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+        begin(scheduler)
+
+    monkeypatch.setattr(BlockingScheduler, "start", late)
+    daemon.run(lambda: None, period_seconds=60)
