@@ -55,6 +55,7 @@ def start(context: Context, **options) -> None:
     from swarm import daemon, log
     from swarm.cli.common import parse_address, parse_job_id
     from swarm.cli.sandboxes import sandbox_for
+    from swarm.cli.stores import seller_store_of
     from swarm.journal import Journal, KeyLock
     from swarm.seller.worker import Worker
     from swarm.units import parse_amount
@@ -66,14 +67,17 @@ def start(context: Context, **options) -> None:
     period = daemon.period_for(context.network)
     log.set_up(as_json=options["log_format"] == "json", file=context.home / worker_views.LOG_NAME)
     sandbox = sandbox_for(context, options["sandbox"], role="worker", **size)
-    context.store.check()
+    store, delivery = seller_store_of(context.config, context.home, context.network)
+    store.check()
+    delivery.check()
     locks = [
         KeyLock("worker", context.address).acquire(),
         KeyLock("worker", context.address, directory=context.home).acquire(),
     ]
     worker = Worker(
         chain=context.chain,
-        store=context.store,
+        store=store,
+        delivery=delivery,
         sandbox=sandbox,
         journal=Journal(context.home / "worker.sqlite"),
         account=context.account,

@@ -210,8 +210,8 @@ def test_only_what_the_node_lacks_is_pushed(tmp_path, node, tree):
     store = EmbeddedStore(tmp_path / "seller", push_to=node.url)
     store.add(tree / "segments" / "0000")
     pushed = []
-    real_push = store._node.push
-    store._node.push = lambda root, pieces, length: (pushed.append(length), real_push(root, pieces, length))
+    real_push = store._node._node.push
+    store._node._node.push = lambda root, pieces, length: (pushed.append(length), real_push(root, pieces, length))
     store.add(tree)
     assert pushed[0] < 1000, "the segment's five megabytes were there already"
     store.add(tree)
