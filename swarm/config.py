@@ -81,16 +81,7 @@ class Config:
     def secret(self, key: str) -> str | None:
         """The first line of the file a setting names; None where it is not set. Raises UsageError naming its origin."""
         setting = self.setting(key)
-        if not setting.value:
-            return None
-        try:
-            lines = Path(setting.value).read_text().splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
-            raise UsageError(f"cannot read {setting.value}, {key} ({setting.origin})", hint=reason) from error
-        if not lines or not lines[0].strip():
-            raise UsageError(f"{setting.value}, {key} ({setting.origin}), is empty", hint="one line: the token")
-        return lines[0].strip()
+        return read_secret(setting.value, f"{key} ({setting.origin})") if setting.value else None
 
     def with_flags(self, flags: Mapping[str, object | None]) -> Config:
         """The same settings with more options of the command line."""
@@ -142,6 +133,18 @@ class Config:
             return Path(self._environ["SWARM_CONFIG"])
         base = self._environ.get("XDG_CONFIG_HOME") or str(Path(self._environ.get("HOME", "/")) / ".config")
         return Path(base) / "swarm" / "config.toml"
+
+
+def read_secret(path: str, named_by: str) -> str:
+    """The first line of a file. Raises UsageError saying what named it."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"cannot read {path}, named by {named_by}", hint=reason) from error
+    if not lines or not lines[0].strip():
+        raise UsageError(f"{path}, named by {named_by}, is empty", hint="one line: the token")
+    return lines[0].strip()
 
 
 def _text(value: object) -> str:

@@ -54,27 +54,14 @@ def _made(config: Config, home: Path, network: Network, *, push_to: str | None) 
 def _pinners(config: Config, network: Network, store: EmbeddedStore | KuboStore) -> list[Pinner]:
     from swarm.storage.node_pinner import NodePinner
     from swarm.storage.pin_service import PinService
+    from swarm.storage.wire import multiaddr_of
 
     pinners: list[Pinner] = []
     if network.push_to:
         pinners.append(NodePinner(store.blocks, network.push_to, token=config.secret("push_token_file")))
     if service := config.get("pin_service"):
-        # After the node: a service that cannot dial us fetches from there.
-        pinners.append(
-            PinService(service, config.secret("pin_token_file"), origins=_origins(network, store), dial=_dial(store))
-        )
+        # After the node: a service that cannot reach our daemon fetches from there.
+        node = [multiaddr_of(network.push_to)] if network.push_to else []
+        token = config.secret("pin_token_file")
+        pinners.append(PinService(service, token, origins=lambda: [*store.addresses(), *node], dial=store.dial))
     return pinners
-
-
-def _origins(network: Network, store):
-    from swarm.storage.wire import multiaddr_of
-
-    def origins() -> list[str]:
-        daemon = store.addresses() if hasattr(store, "addresses") else []
-        return [*daemon, *([multiaddr_of(network.push_to)] if network.push_to else [])]
-
-    return origins
-
-
-def _dial(store):
-    return store.dial if hasattr(store, "dial") else lambda addresses: None

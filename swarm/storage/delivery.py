@@ -82,6 +82,11 @@ class Delivery:
         near = frozenset().union(*(pinner.hosts for pinner in holders))
         return tuple(each for each in self._gateways if each.host not in near) or self._gateways
 
+    def is_outside(self, receipt: Receipt) -> bool:
+        """Whether it came back through somebody else than who holds it."""
+        near = frozenset().union(*(pinner.hosts for pinner in self._pinners if pinner.name in receipt.holders))
+        return Gateway(receipt.through).host not in near
+
     def _hand_over(self, cid: str, seconds: float) -> tuple[Pinner, ...]:
         holders, failures, end = [], [], time.monotonic() + seconds
         for pinner in self._pinners:

@@ -73,6 +73,13 @@ class EmbeddedStore:
         """What was only fetched, or unpinned, more than an hour ago. Returns the bytes freed."""
         return self._blocks.collect()
 
+    def addresses(self) -> list[str]:
+        """None: it opens no port."""
+        return []
+
+    def dial(self, addresses: Sequence[str]) -> None:
+        """Nobody: it speaks HTTP only."""
+
     @property
     def blocks(self) -> FlatFs:
         """The blocks that are here, for somebody who hands them on."""

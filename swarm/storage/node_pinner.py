@@ -26,10 +26,10 @@ class NodePinner:
     def pin(self, cid: str, *, seconds: float = PIN_SECONDS) -> None:
         """The upload is bounded by the connection's own limits: bytes that flow are not cut off."""
         root = parse(cid)
-        if wanted := list(self._lacking(root)):
-            sizes = [(each, self._blocks.size(each)) for each in wanted]
-            length = len(header([root])) + sum(len(section_prefix(each, size)) + size for each, size in sizes)
-            self._node.push(root, self._car(root, wanted), length)
+        wanted = list(self._lacking(root))
+        sizes = [(each, self._blocks.size(each)) for each in wanted]
+        length = len(header([root])) + sum(len(section_prefix(each, size)) + size for each, size in sizes)
+        self._node.push(root, self._car(root, wanted), length)
 
     def unpin(self, cid: str) -> None:
         """A node decides itself how long it keeps what was uploaded."""
@@ -39,16 +39,19 @@ class NodePinner:
         self._node.check()
 
     def _lacking(self, root: Cid) -> Iterator[Cid]:
-        """Subtrees the node has are skipped; leaves are not asked about one by one, and the root always counts."""
+        """The root always: its upload is what renews the pin. Subtrees the node has are skipped, leaves of others are
+        not asked about one by one."""
         seen, pending = {root}, [root]
         while pending:
             cid = pending.pop()
-            if cid.codec == DAG_PB or cid == root:
-                if self._node.has_all(cid):
-                    continue
-                children = decode(self._blocks.get(cid)).links if cid.codec == DAG_PB else ()
-                pending.extend({link.cid: None for link in reversed(children) if link.cid not in seen})
-                seen.update(link.cid for link in children)
+            is_asked = cid.codec == DAG_PB
+            if is_asked and self._node.has_all(cid):
+                if cid == root:
+                    yield cid
+                continue
+            children = decode(self._blocks.get(cid)).links if is_asked else ()
+            pending.extend({link.cid: None for link in reversed(children) if link.cid not in seen})
+            seen.update(link.cid for link in children)
             yield cid
 
     def _car(self, root: Cid, cids: list[Cid]) -> Iterator[bytes]:
