@@ -26,6 +26,7 @@ from swarm.errors import IntegrityError, NotFound, SwarmError, UsageError
 from swarm.log import Log
 from swarm.storage.car import CarReader, header, section, section_prefix
 from swarm.storage.cid import Cid, parse
+from swarm.storage.dagpb import MAX_BLOCK_BYTES
 from swarm.storage.flatfs import FlatFs
 
 log = Log(__name__)
@@ -36,6 +37,8 @@ MAX_PATH = 512
 MAX_CONNECTIONS = 64
 IDLE_SECONDS = 30.0
 UPLOAD_SECONDS = 3600.0
+RENEWAL_BYTES = MAX_BLOCK_BYTES + 4096  # a root alone
+_FULL = "the upload quota is used up"
 
 
 class GatewayServer:
@@ -227,23 +230,29 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal is not None:
             return self._line(*refusal, close=True)
         length = int(self.headers["Content-Length"])
-        if not self.quota.take(length):
-            return self._line(HTTPStatus.INSUFFICIENT_STORAGE, "the upload quota is used up", close=True)
+        taken = length if self.quota.take(length) else 0
+        if not taken and length > RENEWAL_BYTES:
+            return self._line(HTTPStatus.INSUFFICIENT_STORAGE, _FULL, close=True)
         root, stored = None, 0
         try:
             body = _Body(self.rfile, length, time.monotonic() + UPLOAD_SECONDS)
-            root, stored = self._store(body)
+            root, stored = self._store(body, is_full=not taken)
+        except _Full:
+            return self._line(HTTPStatus.INSUFFICIENT_STORAGE, _FULL, close=True)
         except IntegrityError as error:
             return self._line(HTTPStatus.UNPROCESSABLE_ENTITY, error.message, close=True)
         finally:
             # Blocks that were here already cost nothing, unless the upload was junk.
             if root is not None:
-                self.quota.give_back(length - stored)
+                self.quota.give_back(taken - stored)
         self._line(HTTPStatus.CREATED, str(root), close=body.left > 0)
 
-    def _store(self, body: BinaryIO) -> tuple[Cid, int]:
+    def _store(self, body: BinaryIO, *, is_full: bool) -> tuple[Cid, int]:
+        """Where it is full, the upload of a root whose blocks are all here still renews its pin."""
         car, stored = CarReader(body), 0
         for cid, block in car.blocks():
+            if is_full and not self.blocks.has(cid):
+                raise _Full
             stored += len(block) if self.blocks.put(cid, block) else 0
         (root, *more) = car.roots
         if more or not self.blocks.is_complete(root):
@@ -263,8 +272,8 @@ class _Handler(BaseHTTPRequestHandler):
             return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {CAR_TYPE}"
         if not (length.isascii() and length.isdigit() and len(length) < 16):
             return HTTPStatus.LENGTH_REQUIRED, "a Content-Length is needed"
-        if not self.quota.fits(int(length)):
-            return HTTPStatus.INSUFFICIENT_STORAGE, "the upload quota is used up"
+        if int(length) > RENEWAL_BYTES and not self.quota.fits(int(length)):
+            return HTTPStatus.INSUFFICIENT_STORAGE, _FULL
         return None
 
     def _line(self, status: HTTPStatus, text: str, *, close: bool = False) -> None:
@@ -279,6 +288,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
+
+
+class _Full(Exception):
+    """There is no room for a block that is not here yet."""
 
 
 class _Body:

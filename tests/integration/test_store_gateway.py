@@ -127,7 +127,10 @@ def test_what_is_uploaded_twice_is_charged_once_and_junk_in_full(tmp_path):
             assert ask(gateway.url, "POST", "/car", car, CAR)[0].status == 201
         junk = car[:-1]
         assert ask(gateway.url, "POST", "/car", junk, CAR)[0].status == 422
-        assert ask(gateway.url, "POST", "/car", car, CAR)[0].status == 507
+        other = cid_of_block(b"y" * 300, RAW)
+        fresh = header([other]) + section(other, b"y" * 300)
+        assert ask(gateway.url, "POST", "/car", fresh, CAR)[0].status == 507
+        assert ask(gateway.url, "POST", "/car", car, CAR)[0].status == 201, "what is here may be renewed"
     finally:
         gateway.stop()
 
@@ -245,3 +248,37 @@ def test_uploads_are_refused_where_no_quota_is_given(tmp_path):
 def test_refuses_to_listen_where_another_already_does(tmp_path, node):
     with pytest.raises(UsageError, match="cannot listen"):
         GatewayServer(FlatFs(tmp_path / "second"), port=urlsplit(node.url).port)
+
+
+def test_a_node_with_a_token_takes_uploads_only_with_it(tmp_path):
+    gateway = GatewayServer(FlatFs(tmp_path / "node"), upload_quota_bytes=QUOTA, token="right")
+    gateway.start()
+    try:
+        for wrong in (None, "wrong", "r"):
+            with pytest.raises(UsageError, match="refused our token"):
+                EmbeddedStore(tmp_path / "mallory", push_to=gateway.url, push_token=wrong).add_bytes(b"junk")
+        cid = EmbeddedStore(tmp_path / "seller", push_to=gateway.url, push_token="right").add_bytes(b"spec")
+        assert EmbeddedStore(tmp_path / "buyer", gateways=[gateway.url]).read(cid, limit=4) == b"spec"
+    finally:
+        gateway.stop()
+
+
+def test_a_node_drops_what_is_not_uploaded_again_and_has_room_for_others_then(tmp_path):
+    gateway = GatewayServer(FlatFs(tmp_path / "node"), upload_quota_bytes=1000, keep_seconds=7200)
+    gateway.start()
+    try:
+        store = EmbeddedStore(tmp_path / "seller", push_to=gateway.url)
+        old, renewed = store.add_bytes(b"x" * 400), store.add_bytes(b"y" * 400)
+        with pytest.raises(UsageError, match="takes no more"):
+            store.add_bytes(b"z" * 400)
+        for path in [*tmp_path.glob("node/pins/*"), *tmp_path.glob("node/blocks/??/*.data")]:
+            os.utime(path, (0, 0))
+        store.add_bytes(b"y" * 400)
+        assert gateway.expire() == 400
+        assert store.add_bytes(b"z" * 400)
+        buyer = EmbeddedStore(tmp_path / "buyer", gateways=[gateway.url])
+        assert buyer.read(renewed, limit=400)
+        with pytest.raises(NotFound):
+            buyer.read(old, limit=400)
+    finally:
+        gateway.stop()
