@@ -100,7 +100,9 @@ class KuboStore:
         for address in addresses:
             try:
                 with self._mapped(f"dial {address}"):
-                    self._client.swarm.connect(address, timeout=DIAL_SECONDS)
+                    # Not swarm.connect: it sends every letter of the address as an address of its own.
+                    ask = self._client.swarm._client.request
+                    ask("/swarm/connect", (address,), decoder="json", timeout=DIAL_SECONDS)
             except (TransientError, NotFound) as error:
                 log.warning("peer_not_dialled", peer=address, reason=str(error))
 

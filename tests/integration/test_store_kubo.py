@@ -19,17 +19,9 @@ from .store_peers import Daemon, free_ports
 LIMITS = ExportLimits(max_bytes=100_000_000, max_files=20, max_depth=4)
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"))
-    daemon.start()
-    yield daemon
-    daemon.kill()
-
-
 @pytest.fixture
-def store(daemon) -> KuboStore:
-    return KuboStore(daemon.api, block_seconds=3)
+def store(js_daemon) -> KuboStore:
+    return KuboStore(js_daemon.api, block_seconds=3)
 
 
 @pytest.fixture
