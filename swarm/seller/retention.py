@@ -16,8 +16,9 @@ from swarm.storage.port import Store
 
 log = Log("swarm.worker")
 _KIND = "held"
-COLLECT_SECONDS = 3600.0
+COLLECT_SECONDS, RENEW_SECONDS = 3600.0, 6 * 3600.0
 _RETRY_SECONDS = 600.0
+_RENEWAL_SECONDS = 60.0  # the worker's loop waits for it
 
 
 class Deliverer(Protocol):
@@ -42,6 +43,7 @@ class Retention:
         self._journal, self._store, self._delivery, self._clock = journal, store, delivery, clock
         self._collect_at = clock() + COLLECT_SECONDS
         self._retry_at: dict[str, float] = {}
+        self._renew_at: dict[str, float] = {}
 
     def hold(self, job_id: JobId, cid: str, *, also: Sequence[JobId] = ()) -> None:
         """Written before the CID goes on chain. `also` are jobs that start from this result."""
@@ -51,13 +53,28 @@ class Retention:
         self._journal.put(_KIND, str(job_id), {"cids": cids, "jobs": jobs})
 
     def sweep(self, final: Collection[JobId]) -> None:
-        """Drops what only jobs in `final` needed; once an hour collects what nothing protects."""
+        """Drops what only jobs in `final` needed, proves the others anew now and then; once an hour collects."""
         for key, entry in self._journal.items(_KIND):
-            if all(JobId(each) in final for each in entry["jobs"]) and self._clock() >= self._retry_at.get(key, 0.0):
+            if not all(JobId(each) in final for each in entry["jobs"]):
+                self._renew(key, entry["cids"])
+            elif self._clock() >= self._retry_at.get(key, 0.0):
                 self._drop(key, entry["cids"])
         if self._clock() >= self._collect_at:
             self._collect_at = self._clock() + COLLECT_SECONDS
             self._collect()
+
+    def _renew(self, key: str, cids: Sequence[str]) -> None:
+        """A holder may lose, drop or let expire what it held: then the result goes out again, before a judge asks."""
+        due = self._renew_at.setdefault(key, self._clock() + RENEW_SECONDS)
+        if self._delivery is None or self._clock() < due:
+            return
+        self._renew_at[key] = self._clock() + RENEW_SECONDS
+        try:
+            for cid in cids:
+                self._delivery.deliver(cid, seconds=_RENEWAL_SECONDS)
+        except SwarmError as error:
+            self._renew_at[key] = self._clock() + _RETRY_SECONDS
+            log.warning("result_not_retrievable", job_id=int(key), reason=str(error))
 
     def _drop(self, key: str, cids: Sequence[str]) -> None:
         try:
@@ -71,6 +88,7 @@ class Retention:
             log.warning("result_not_dropped", job_id=int(key), reason=str(error))
             return
         self._retry_at.pop(key, None)
+        self._renew_at.pop(key, None)
         self._journal.delete(_KIND, key)
         log.info("result_dropped", job_id=int(key))
 

@@ -6,7 +6,7 @@ import pytest
 from swarm.errors import TransientError
 from swarm.journal import Journal
 from swarm.protocol.types import JobId
-from swarm.seller.retention import COLLECT_SECONDS, Retention
+from swarm.seller.retention import COLLECT_SECONDS, RENEW_SECONDS, Retention
 from swarm.storage.fake import FakePinner, FakeStore
 
 SEVEN, EIGHT = JobId(7), JobId(8)
@@ -16,7 +16,7 @@ class World:
     def __init__(self, home) -> None:
         self.store, self.now = FakeStore(), 0.0
         self.pinner = FakePinner(self.store)
-        self.withdraw = self.pinner.unpin
+        self.withdraw, self.deliver = self.pinner.unpin, self.pinner.pin
         self.journal = Journal(home / "worker.sqlite")
         self.retention = self.restarted()
         self.cid = self.store.add_bytes(b"result")
@@ -75,3 +75,17 @@ def test_collects_once_an_hour_not_at_every_look(world):
     assert world.store.has(world.cid)
     world.later()
     assert not world.store.has(world.cid)
+
+
+def test_what_a_holder_lost_goes_out_again_before_a_judge_asks(world, caplog):
+    world.retention.hold(SEVEN, world.cid)
+    world.later()
+    world.pinner.held.blocks.clear()
+    world.later()
+    assert not world.pinner.held.has(world.cid), "not at every look"
+    world.now, world.pinner.fault = world.now + RENEW_SECONDS, TransientError("away")
+    world.later()
+    assert [record.message for record in caplog.records] == ["result_not_retrievable"]
+    world.pinner.fault = None
+    world.later()
+    assert world.pinner.held.has(world.cid)
