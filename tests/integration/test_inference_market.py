@@ -31,7 +31,9 @@ def test_requests_are_answered_audited_by_their_tokens_and_pulled(process_market
     assert code == 0 and "settled" in output, output + error + market.log("sally").read_text()[-2000:]
     job = market.chain.escrow.job(posted["job"])
     assert job.audit_bps == 10_000
-    assert job.status is JobStatus.SETTLED and job.audited, "".join(market.log(judge).read_text()[-3000:] for judge in JUDGES)
+    assert job.status is JobStatus.SETTLED and job.audited, "".join(
+        market.log(judge).read_text()[-3000:] for judge in JUDGES
+    )
     assert job.terms.comparison is Comparison.TOLERANCE
     assert [line for judge in JUDGES for line in market.events(judge, "vouched")]
 
