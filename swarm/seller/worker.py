@@ -63,18 +63,17 @@ class Worker:
         self._address = seller or Address(account.address)
         self.board, self._control = Board(home), Control(home)
         self._quota = Quota(home, cache_bytes=policy.cache_bytes, disk_bytes=policy.disk_bytes)
-        cache = InputCache(store, home / "cache")
-        parts = {"chain": chain, "store": store, "sandbox": sandbox, "journal": journal, "home": home}
-        self._runs = Runs(**parts, cache=cache, board=self.board, delivery=delivery)
+        shared = {"chain": chain, "store": store, "cache": InputCache(store, home / "cache")}
+        own = {"sandbox": sandbox, "journal": journal, "home": home, "board": self.board, "delivery": delivery}
+        self._runs = Runs(**shared, **own)
         self._acceptance = Acceptance(
-            chain=chain,
-            store=store,
-            cache=cache,
+            **shared,
             quota=self._quota,
             policy=policy,
             memory_bytes=sandbox.memory_bytes,
             collateral=collateral or Amount(0),
             accepts_engine=accepts_engine,
+            computes=sandbox.computes,
             seller=self._address,
         )
         self._totals = report.Totals(journal)

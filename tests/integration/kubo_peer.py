@@ -40,6 +40,7 @@ class GoNode:
         self.repository, self._answers = repository, queue.Queue()
         self._process = subprocess.Popen(
             [sys.executable, __file__, str(repository)],
+            cwd=repository.parent,  # the library leaves a log where it is started
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
