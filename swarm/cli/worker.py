@@ -13,6 +13,9 @@ from swarm.cli.common import Context, example, with_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prometheus_client.core import Metric
+
+    from swarm.chain.client import ChainClient
     from swarm.config import Config
     from swarm.daemon import Heart
     from swarm.monitoring import Monitor
@@ -90,7 +93,7 @@ def start(context: Context, **options) -> None:
     )
     worker.start()
     heart = daemon.Heart(period)
-    watched = monitor(context.config, heart, worker_metrics(worker.board))
+    watched = monitor(context.config, heart, worker_metrics(worker.board, context.chain.client))
     loop = {"is_done": lambda: worker.is_done, "watch": worker.watch, "heart": heart}
     try:
         daemon.run(worker.tick, period_seconds=period, **loop)
@@ -111,11 +114,15 @@ def monitor(config: Config, heart: Heart, shown: tuple[Callable, Callable]) -> M
     return Monitor(int(port), collect, health=heart.trouble, readiness=readiness).start() if port else None
 
 
-def worker_metrics(board: Board) -> tuple[Callable, Callable]:
+def worker_metrics(board: Board, client: ChainClient) -> tuple[Callable, Callable]:
+    from swarm.monitoring import connections
     from swarm.runtime.gpus import gpus
     from swarm.seller import metrics
 
-    return lambda: metrics.collect(board.facts(), gpus()[0]), lambda: metrics.readiness(board.facts())
+    def collect() -> list[Metric]:
+        return [*metrics.collect(board.facts(), gpus()[0]), *connections(client)]
+
+    return collect, lambda: metrics.readiness(board.facts())
 
 
 def policy_of(config: Config, *, only_job=None) -> Policy:

@@ -17,6 +17,7 @@ from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, U
 from swarm.log import Log
 from swarm.storage.cid import RAW, Cid, cid_of_block
 from swarm.storage.dagpb import MAX_BLOCK_BYTES
+from swarm.storage.tally import GATEWAY, counted
 from swarm.storage.wire import (
     READ_BYTES,
     address_of,
@@ -54,6 +55,10 @@ class Gateway:
 
     def fetch(self, cid: Cid) -> bytes:
         """The verified block. Raises NotFound, TransientError, or IntegrityError when it is another one."""
+        with counted(GATEWAY):
+            return self._fetched(cid)
+
+    def _fetched(self, cid: Cid) -> bytes:
         status, block = self._ask("GET", f"/ipfs/{cid}?format=raw", RAW_TYPE)
         if status in _ABSENT:
             raise NotFound(f"{self.url} does not have {cid}")
@@ -75,6 +80,10 @@ class Gateway:
 
     def push(self, root: Cid, pieces: Iterable[bytes], length: int) -> None:
         """Uploads a CAR of `length` bytes. Raises UsageError beyond the node's quota."""
+        with counted(GATEWAY):
+            self._push(root, pieces, length)
+
+    def _push(self, root: Cid, pieces: Iterable[bytes], length: int) -> None:
         connection = connect(self._parts)
         try:
             connection.putrequest("POST", self._parts.path.rstrip("/") + "/car")

@@ -22,6 +22,7 @@ from swarm.storage.car import CarStream, header, section
 from swarm.storage.cid import RAW, Cid, cid_of_block, parse
 from swarm.storage.importer import CHUNK_BYTES, import_path, root_of
 from swarm.storage.port import ExportLimits
+from swarm.storage.tally import DAEMON, counted
 
 DEFAULT_API = "/ip4/127.0.0.1/tcp/5001"
 BLOCK_SECONDS = 60.0  # how long the daemon may look for a block among its peers
@@ -124,12 +125,18 @@ class KuboStore:
         """The verified block, wherever the daemon finds it."""
         with self._mapped(f"find {cid}"):
             block = self._client.block.get(str(cid), timeout=self._block_seconds)
-        if not cid.matches(block):
-            raise IntegrityError(f"the daemon at {self._api} sent wrong bytes for {cid}")
+            if not cid.matches(block):
+                raise IntegrityError(f"the daemon at {self._api} sent wrong bytes for {cid}")
         return block
 
     @contextlib.contextmanager
     def _mapped(self, verb: str) -> Iterator[None]:
+        """One request to the daemon: counted, its faults as ours."""
+        with counted(DAEMON), self._faults(verb):
+            yield
+
+    @contextlib.contextmanager
+    def _faults(self, verb: str) -> Iterator[None]:
         from ipfshttpclient import exceptions
 
         try:

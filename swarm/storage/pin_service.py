@@ -28,6 +28,7 @@ from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, U
 from swarm.log import Log
 from swarm.storage.cid import parse
 from swarm.storage.pinning import PIN_SECONDS
+from swarm.storage.tally import PIN_SERVICE, counted
 from swarm.storage.wire import address_of, bearer, bounded, checked_token, connect, cut_after, reason_of
 
 log = Log(__name__)
@@ -134,6 +135,10 @@ class PinService:
         return PinRequest(request_id, state, tuple(peers), _short(info.get("status_details", "")))
 
     def _ask(self, method: str, path: str, content: dict | None = None) -> dict:
+        with counted(PIN_SERVICE):
+            return self._answer(method, path, content)
+
+    def _answer(self, method: str, path: str, content: dict | None) -> dict:
         headers = {"Accept": "application/json", "User-Agent": "computeswarm"} | bearer(self._token)
         body = None
         if content is not None:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from swarm.errors import NotFound, TransientError
+from swarm.errors import NotFound, TransientError, UsageError
 from swarm.protocol.types import JobStatus
 from swarm.seller import runs
 from swarm.seller.worker import KIND
@@ -192,7 +195,6 @@ def test_a_worker_with_nobody_to_hold_its_results_does_not_start(tmp_path, monke
     from swarm.chain.network import Network
     from swarm.cli.stores import seller_store_of
     from swarm.config import Config
-    from swarm.errors import UsageError
 
     address = "0x" + "11" * 20
     names = ("token", "vault", "beacon", "bench", "ballots", "court", "reputation", "escrow")
@@ -204,6 +206,29 @@ def test_a_worker_with_nobody_to_hold_its_results_does_not_start(tmp_path, monke
         seller_store_of(Config(environ=named), tmp_path, network)
     (tmp_path / "token").write_text("secret\n")
     assert seller_store_of(Config(environ=named), tmp_path, network)
+
+
+def test_the_shipped_node_takes_uploads_with_its_token_and_ends_cleanly(tmp_path):
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    command = [sys.executable, "-m", "swarm.cli.main", "node", "serve", "--port", "0", "--accept-gib", "0.1", "--json"]
+    process = subprocess.Popen(
+        [*command, "--token-file", str(tmp_path / "token"), "--home", str(tmp_path / "home")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        url = json.loads(process.stdout.readline())["gateway"]
+        with pytest.raises(UsageError, match="refused our token"):
+            EmbeddedStore(tmp_path / "mallory", push_to=url, push_token="guessed").add_bytes(b"junk")
+        store = EmbeddedStore(tmp_path / "seller")
+        cid = store.add_bytes(b"result")
+        receipt = Delivery(store.blocks, [NodePinner(store.blocks, url, token=TOKEN)], [url]).deliver(cid)
+        assert receipt.through == url
+    finally:
+        process.terminate()
+    assert process.wait(30) == 0
+    assert FlatFs(tmp_path / "home" / "node").pins() == [parse(cid)]
 
 
 def _age(blocks: FlatFs) -> None:

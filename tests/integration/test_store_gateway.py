@@ -99,6 +99,28 @@ def test_a_gateway_that_dies_in_mid_transfer_is_transient_and_leaves_nothing(tmp
     assert EmbeddedStore(tmp_path / "judge").add(tmp_path / "out") == cid
 
 
+def test_a_gateway_that_dies_in_mid_transfer_is_replaced_by_the_next(tmp_path, node, tree):
+    second = Node(tmp_path / "second")
+    try:
+        cid = EmbeddedStore(tmp_path / "seller", push_to=node.url).add(tree)
+        assert EmbeddedStore(tmp_path / "seller", push_to=second.url).add(tree) == cid
+        buyer = EmbeddedStore(tmp_path / "buyer", gateways=[node.url, second.url])
+        real_fetch, fetched = buyer._gateways.fetch, []
+
+        def fetch_then_kill(wanted):
+            fetched.append(wanted)
+            if len(fetched) == 6:
+                node.kill()
+            return real_fetch(wanted)
+
+        buyer._gateways.fetch = fetch_then_kill
+        buyer.export(cid, tmp_path / "out", limits=LIMITS)
+        assert len(fetched) > 6
+    finally:
+        second.kill()
+    assert EmbeddedStore(tmp_path / "judge").add(tmp_path / "out") == cid
+
+
 def test_a_dead_pinning_node_is_named_and_the_content_stays_here(tmp_path, tree):
     store = EmbeddedStore(tmp_path / "seller", push_to=f"http://127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(TransientError, match="cannot reach"):
