@@ -214,6 +214,8 @@ def _delivery(context: Context) -> Found:
     finally:
         store.unpin(cid)
     actual = f"held by {', '.join(receipt.holders) or 'the daemon alone'}, came back through {receipt.through}"
+    if receipt.refused:
+        return Status.WARN, actual, f"another holder did not take it: {receipt.refused[0]}"
     is_outside = delivery.is_outside(receipt) or context.network.is_devnet
     return _judge(is_outside, actual, "that is the holder itself: name another one in gateways", bad=Status.WARN)
 

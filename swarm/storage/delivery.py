@@ -20,15 +20,18 @@ log = Log(__name__)
 SAMPLE_BLOCKS = 17
 # Once one holder has the content, another one is waited for no longer than this.
 SECOND_HOLDER_SECONDS = 30.0
+PROOF_SECONDS = 120.0  # a judge has to fetch all of it
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Who holds it, and the gateway through which `blocks` of it came back, the root among them."""
+    """Who holds it, and the gateway through which `blocks` of it came back, the root among them; `refused` says why
+    others do not hold it."""
 
     holders: tuple[str, ...]
     through: str
     blocks: int
+    refused: tuple[str, ...] = ()
 
 
 class Delivery:
@@ -48,17 +51,17 @@ class Delivery:
 
         Raises TransientError, in one line, when no pinner took it or no gateway gave it back.
         """
-        holders = self._hand_over(cid, seconds)
+        holders, refused = self._hand_over(cid, seconds)
         sample = self._sample(parse(cid))
         failures = []
         for gateway in self.proving(holders):
             try:
-                for each in sample:
-                    gateway.fetch(each)
+                self._fetch_back(gateway, sample)
             except SwarmError as error:
                 failures.append(error)
                 continue
-            return Receipt(tuple(pinner.name for pinner in holders), gateway.url, len(sample))
+            names = tuple(pinner.name for pinner in holders)
+            return Receipt(names, gateway.url, len(sample), tuple(str(error) for error in refused))
         raise TransientError(f"{cid} cannot be fetched from outside: {_told(failures)}")
 
     def withdraw(self, cid: str) -> None:
@@ -87,7 +90,15 @@ class Delivery:
         near = frozenset().union(*(pinner.hosts for pinner in self._pinners if pinner.name in receipt.holders))
         return Gateway(receipt.through).host not in near
 
-    def _hand_over(self, cid: str, seconds: float) -> tuple[Pinner, ...]:
+    @staticmethod
+    def _fetch_back(gateway: Gateway, sample: Sequence[Cid]) -> None:
+        end = time.monotonic() + PROOF_SECONDS
+        for each in sample:
+            if time.monotonic() > end:
+                raise TransientError(f"{gateway.url} takes longer than {PROOF_SECONDS:.0f} s for {len(sample)} blocks")
+            gateway.fetch(each)
+
+    def _hand_over(self, cid: str, seconds: float) -> tuple[tuple[Pinner, ...], list[SwarmError]]:
         holders, failures, end = [], [], time.monotonic() + seconds
         for pinner in self._pinners:
             left = max(end - time.monotonic(), 1.0)
@@ -99,7 +110,7 @@ class Delivery:
                 failures.append(error)
         if self._pinners and not holders:
             raise TransientError(f"nobody holds {cid} for us: {_told(failures)}")
-        return tuple(holders)
+        return tuple(holders), failures
 
     def _sample(self, root: Cid) -> list[Cid]:
         others = list(walk(self._blocks, root))[1:]

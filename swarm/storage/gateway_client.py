@@ -36,6 +36,7 @@ RAW_TYPE = "application/vnd.ipld.raw"
 CAR_TYPE = "application/vnd.ipld.car"
 BLOCK_SECONDS = 60.0  # a whole block, so that a trickle of bytes does not hold us
 IMPORT_SECONDS = 600.0  # for a pinning node to answer after the last byte of an upload
+SLOWEST_BYTES_PER_SECOND = 32 << 10  # a node that takes less is not waited for
 _ABSENT = (404, 410, 412)
 _PROBE = cid_of_block(b"", RAW)
 
@@ -78,30 +79,36 @@ class Gateway:
         if status >= 500:
             raise TransientError(f"{self.url} answered {status}")
 
-    def push(self, root: Cid, pieces: Iterable[bytes], length: int) -> None:
-        """Uploads a CAR of `length` bytes. Raises UsageError beyond the node's quota."""
+    def push(self, root: Cid, pieces: Iterable[bytes], length: int, *, seconds: float = IMPORT_SECONDS) -> None:
+        """Uploads a CAR of `length` bytes, in `seconds` or what a slow line needs. Raises UsageError: quota."""
         with counted(GATEWAY):
-            self._push(root, pieces, length)
+            self._push(root, pieces, length, max(seconds, length / SLOWEST_BYTES_PER_SECOND))
 
-    def _push(self, root: Cid, pieces: Iterable[bytes], length: int) -> None:
+    def _push(self, root: Cid, pieces: Iterable[bytes], length: int, seconds: float) -> None:
         connection = connect(self._parts)
         try:
-            connection.putrequest("POST", self._parts.path.rstrip("/") + "/car")
-            headers = {"Content-Type": CAR_TYPE, "Content-Length": length, "Expect": "100-continue"}
-            for name, value in (headers | bearer(self._token)).items():
-                connection.putheader(name, str(value))
-            connection.endheaders()
-            if _may_send(connection.sock):
-                for piece in pieces:
-                    connection.send(piece)
-                connection.sock.settimeout(IMPORT_SECONDS)
-            response = connection.getresponse()
-            answer = response.read(READ_BYTES)
+            with cut_after(seconds, connection):
+                status, answer = self._uploaded(connection, pieces, length)
         except (OSError, http.client.HTTPException) as error:
             raise TransientError(f"the upload to {self.url} broke off", hint=reason_of(error)) from error
         finally:
             connection.close()
-        _judge_upload(self.url, root, response.status, answer)
+        _judge_upload(self.url, root, status, answer)
+
+    def _uploaded(
+        self, connection: http.client.HTTPConnection, pieces: Iterable[bytes], length: int
+    ) -> tuple[int, bytes]:
+        connection.putrequest("POST", self._parts.path.rstrip("/") + "/car")
+        headers = {"Content-Type": CAR_TYPE, "Content-Length": length, "Expect": "100-continue"}
+        for name, value in (headers | bearer(self._token)).items():
+            connection.putheader(name, str(value))
+        connection.endheaders()
+        if _may_send(connection.sock):
+            for piece in pieces:
+                connection.send(piece)
+            connection.sock.settimeout(IMPORT_SECONDS)
+        response = connection.getresponse()
+        return response.status, response.read(READ_BYTES)
 
     def _ask(self, method: str, path: str, accept: str) -> tuple[int, bytes]:
         kept = getattr(self._local, "connection", None)

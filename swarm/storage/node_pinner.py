@@ -24,12 +24,12 @@ class NodePinner:
         return frozenset({self._node.host})
 
     def pin(self, cid: str, *, seconds: float = PIN_SECONDS) -> None:
-        """The upload is bounded by the connection's own limits: bytes that flow are not cut off."""
+        """A large upload may take longer, as long as the line is not slower than any that works."""
         root = parse(cid)
         wanted = list(self._lacking(root))
         sizes = [(each, self._blocks.size(each)) for each in wanted]
         length = len(header([root])) + sum(len(section_prefix(each, size)) + size for each, size in sizes)
-        self._node.push(root, self._car(root, wanted), length)
+        self._node.push(root, self._car(root, wanted), length, seconds=seconds)
 
     def unpin(self, cid: str) -> None:
         """A node decides itself how long it keeps what was uploaded."""

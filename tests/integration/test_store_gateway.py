@@ -236,7 +236,7 @@ def test_only_what_the_node_lacks_is_pushed(tmp_path, node, tree):
     store.add(tree / "segments" / "0000")
     pushed = []
     real_push = store._node._node.push
-    store._node._node.push = lambda root, pieces, length: (pushed.append(length), real_push(root, pieces, length))
+    store._node._node.push = lambda root, car, length, **_: (pushed.append(length), real_push(root, car, length))
     store.add(tree)
     assert pushed[0] < 1000, "the segment's five megabytes were there already"
     store.add(tree)
@@ -270,37 +270,3 @@ def test_uploads_are_refused_where_no_quota_is_given(tmp_path):
 def test_refuses_to_listen_where_another_already_does(tmp_path, node):
     with pytest.raises(UsageError, match="cannot listen"):
         GatewayServer(FlatFs(tmp_path / "second"), port=urlsplit(node.url).port)
-
-
-def test_a_node_with_a_token_takes_uploads_only_with_it(tmp_path):
-    gateway = GatewayServer(FlatFs(tmp_path / "node"), upload_quota_bytes=QUOTA, token="right")
-    gateway.start()
-    try:
-        for wrong in (None, "wrong", "r"):
-            with pytest.raises(UsageError, match="refused our token"):
-                EmbeddedStore(tmp_path / "mallory", push_to=gateway.url, push_token=wrong).add_bytes(b"junk")
-        cid = EmbeddedStore(tmp_path / "seller", push_to=gateway.url, push_token="right").add_bytes(b"spec")
-        assert EmbeddedStore(tmp_path / "buyer", gateways=[gateway.url]).read(cid, limit=4) == b"spec"
-    finally:
-        gateway.stop()
-
-
-def test_a_node_drops_what_is_not_uploaded_again_and_has_room_for_others_then(tmp_path):
-    gateway = GatewayServer(FlatFs(tmp_path / "node"), upload_quota_bytes=1000, keep_seconds=7200)
-    gateway.start()
-    try:
-        store = EmbeddedStore(tmp_path / "seller", push_to=gateway.url)
-        old, renewed = store.add_bytes(b"x" * 400), store.add_bytes(b"y" * 400)
-        with pytest.raises(UsageError, match="takes no more"):
-            store.add_bytes(b"z" * 400)
-        for path in [*tmp_path.glob("node/pins/*"), *tmp_path.glob("node/blocks/??/*.data")]:
-            os.utime(path, (0, 0))
-        store.add_bytes(b"y" * 400)
-        assert gateway.expire() == 400
-        assert store.add_bytes(b"z" * 400)
-        buyer = EmbeddedStore(tmp_path / "buyer", gateways=[gateway.url])
-        assert buyer.read(renewed, limit=400)
-        with pytest.raises(NotFound):
-            buyer.read(old, limit=400)
-    finally:
-        gateway.stop()

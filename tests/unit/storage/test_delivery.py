@@ -68,6 +68,7 @@ def test_one_holder_is_enough_and_the_others_failure_is_no_matter(seller, cid, g
     away.fault, gateways[FAR] = IntegrityError("speaks of something else"), node.held
     receipt = Delivery(seller, [away, node], [FAR]).deliver(cid)
     assert receipt.holders == ("node",) and receipt.through == FAR
+    assert receipt.refused == ("speaks of something else",)
 
 
 def test_what_was_pinned_but_does_not_come_back_is_not_delivered(seller, cid, gateways):
@@ -80,6 +81,14 @@ def test_a_holder_that_keeps_the_root_only_is_found_out(seller, cid, gateways):
     node, gateways[FAR] = FakePinner(seller), FakeStore()
     gateways[FAR].blocks[parse(cid)] = seller.get(parse(cid))
     with pytest.raises(TransientError, match="nobody has"):
+        Delivery(seller, [node], [FAR]).deliver(cid)
+
+
+def test_a_gateway_that_takes_for_ever_proves_nothing(seller, cid, gateways, monkeypatch):
+    monkeypatch.setattr(delivery_module, "PROOF_SECONDS", -1.0)
+    node = FakePinner(seller)
+    gateways[FAR] = node.held
+    with pytest.raises(TransientError, match="takes longer than"):
         Delivery(seller, [node], [FAR]).deliver(cid)
 
 
