@@ -26,6 +26,7 @@ def check_tokens(chain: Chain, people: Sequence[Address]) -> dict[str, int]:
     owed = {
         "pool": chain.escrow.pool(),
         "credits": sum(map(chain.escrow.credit_of, people)),
+        "fees earned by judges": sum(chain.bench.bond(slot.slot_id).earned for slot in chain.bench.slots()),
         "to burn": chain.client.call(contract.functions.burnable()),
     }
     assert held["escrow"] == sum(owed.values()), "the escrow's book is wrong"
