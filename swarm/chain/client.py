@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -129,9 +129,14 @@ class ChainClient:
                 return function.call(options)
         return self._snapshot.read(_key(function, sender), lambda: self._called_at(function, options))
 
-    def prefetch(self, functions: Sequence[Any]) -> None:
-        """Inside a snapshot, reads those of these views that it does not hold with one request; outside, nothing."""
-        missing = [each for each in functions if self._pinned and not self._snapshot.holds(_key(each, None))]
+    def prefetch(self, functions: Iterable[Any]) -> None:
+        """Inside a snapshot that lacks the first of these views, reads all that it lacks with one request."""
+        missing = []
+        for each in functions if self._pinned else ():
+            is_held = self._snapshot.holds(_key(each, None))
+            if is_held and not missing:
+                return
+            missing += [] if is_held else [each]
         for start in range(0, len(missing), _CALLS_A_BATCH):
             part = missing[start : start + _CALLS_A_BATCH]
             with self._translated(), self.web3.batch_requests() as batch:
@@ -242,17 +247,26 @@ class ChainClient:
             return self.web3.eth.get_logs({"address": addresses, "fromBlock": first, "toBlock": last})
 
     def _marks(self, first: int, last: int) -> list[Mark]:
-        entries = self._logs(self._watched, first, last) if self._watched else []
+        # Asked at every look: web3 would spend most of an idle daemon's time on fields that nobody reads.
+        where = {"address": self._watched, "fromBlock": hex(first), "toBlock": hex(last)}
         return [
             Mark(
-                block=entry["blockNumber"],
-                block_hash=bytes(entry["blockHash"]),
-                index=entry["logIndex"],
-                address=entry["address"],
-                names=bytes(entry["topics"][1]) if len(entry["topics"]) > 1 else b"",
+                block=int(entry["blockNumber"], 16),
+                block_hash=bytes.fromhex(entry["blockHash"][2:]),
+                index=int(entry["logIndex"], 16),
+                address=Web3.to_checksum_address(entry["address"]),
+                names=bytes.fromhex(entry["topics"][1][2:]) if len(entry["topics"]) > 1 else b"",
             )
-            for entry in entries
+            for entry in (self._asked("eth_getLogs", where) if self._watched else ())
         ]
+
+    def _asked(self, method: str, *parameters: Any) -> Any:
+        """The answer as it is in JSON."""
+        with self._translated():
+            response = self.web3.provider.make_request(method, list(parameters))
+            if "error" in response:
+                raise Web3RPCError(str(response["error"]), rpc_response=response)
+        return response["result"]
 
     def _called_at(self, function: Any, options: dict) -> Any:
         with self._translated():

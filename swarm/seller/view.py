@@ -74,7 +74,7 @@ class View:
     work: Mapping[JobId, Work]
     running: JobId | None
     refused: Mapping[JobId, Reason]
-    known_seeds: frozenset[int]
+    known_seeds: frozenset[int]  # epochs of this seller's submitted jobs
     drawn: frozenset[JobId]
     policy: Policy
     reputation: int = 0  # the seller's score, basis points

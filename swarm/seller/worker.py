@@ -139,9 +139,9 @@ class Worker:
         # A run that ends now writes its result first: what runs is read before the journal.
         running = self._runs.running
         jobs = [self._noted(job) for job in self._live_jobs()]
-        seeds = {job.epoch for job in jobs if job.epoch and chain.beacon.seed_of(job.epoch)}
-        waiting = [job for job in jobs if job.status is JobStatus.SUBMITTED and job.epoch in seeds]
-        mine = [job for job in waiting if job.seller == self._address and not job.audited]
+        submitted = [job for job in jobs if job.seller == self._address and job.status is JobStatus.SUBMITTED]
+        seeds = {epoch for epoch in {job.epoch for job in submitted} if chain.beacon.seed_of(epoch)}
+        decided = [job for job in submitted if job.epoch in seeds and not job.audited]
         active = [job for job in jobs if job.seller == self._address and job.status is JobStatus.RUNNING]
         return plan.View(
             now=now,
@@ -151,7 +151,7 @@ class Worker:
             running=running,
             refused=self._candidates.refused(now),
             known_seeds=frozenset(seeds),
-            drawn=frozenset(job.job_id for job in mine if chain.escrow.is_drawn(job)),
+            drawn=frozenset(job.job_id for job in decided if chain.escrow.is_drawn(job)),
             policy=self._policy,
             reputation=chain.reputation.score_of(self._address) if self._is_filtered(jobs) else 0,
             mode=self._wish.mode,

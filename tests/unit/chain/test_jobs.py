@@ -27,6 +27,7 @@ TERMS = Terms(
 )
 POSTED = {"jobId": 1, "buyer": BUYER, "terms": TERMS.values(), "held": 138, "openUntil": 1_100}
 ACCEPTED = {"jobId": 1, "seller": SELLER, "price": 70, "collateral": 25, "auditBps": 9_000, "deadline": 1_700}
+REOPENED = {"jobId": 1, "seller": SELLER, "penalty": 1, "reopened": True}
 
 
 class Endpoint:
@@ -39,6 +40,7 @@ class Endpoint:
         self.blocks: list[list[tuple[str, dict]]] = []
         self.states: dict[int, bytes] = {}
         self.queries = 0
+        self.begins: list[int] = []
 
     def call(self, function) -> bytes:
         return self.states.get(function, bytes(32))
@@ -51,6 +53,7 @@ class Endpoint:
 
     def all_logs(self, contract, first, last):
         self.queries += 1
+        self.begins.append(first)
         for number, block in enumerate(self.blocks[first : last + 1], first):
             for name, arguments in block:
                 yield {"event": name, "args": arguments, "blockNumber": number}
@@ -115,6 +118,21 @@ def test_reads_on_when_the_state_moves_and_asks_nothing_when_it_does_not(endpoin
     job = book.job(JobId(1))
     assert (job.status, job.seller, job.price, job.deadline) == (JobStatus.RUNNING, SELLER, 70, 1_700)
     assert endpoint.queries == asked + 1
+
+
+def test_reads_no_block_twice_while_the_chain_only_grows_and_keeps_a_place_to_go_back_to(endpoint, book):
+    happens(endpoint, ("JobPosted", POSTED))
+    book.job(JobId(1))
+    for round_ in range(200):
+        happens(endpoint, ("JobAborted", REOPENED) if round_ % 2 else ("JobAccepted", ACCEPTED))
+        book.job(JobId(1))
+    again = [number for number, begin in enumerate(endpoint.begins) if begin != number]
+    assert len(again) <= 6
+    endpoint.begins.clear()
+    del endpoint.blocks[-1]
+    happens(endpoint, ("JobAborted", REOPENED | {"reopened": False}))
+    assert book.job(JobId(1)).status is JobStatus.REFUNDED
+    assert len(endpoint.begins) == 2 and min(endpoint.begins) > 100
 
 
 def test_forgets_what_a_reorganisation_took_back(endpoint, book):
