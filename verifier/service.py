@@ -100,7 +100,8 @@ class Judge:
                 log.error("refused", reason=str(error))
             elif isinstance(action, plan.Common):
                 self._observer.window.lost(is_paid=error.is_mined)
-                log.info("race_lost", action=type(action).__name__, job_id=action.item.job.job_id, paid=error.is_mined)
+                name, job_id = type(action).__name__, action.item.job.job_id
+                log.info("race_lost", action=name, job_id=job_id, gas_paid=error.is_mined)
             return plan.Rest(str(error))
         self._refused.pop(plan.move_of(action), None)
         if isinstance(action, plan.Common):
