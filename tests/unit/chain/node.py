@@ -69,6 +69,9 @@ class FakeNode(JSONBaseProvider):
         number = len(self.blocks) - 1
         return {"number": hex(number), "hash": self._hash(number), "timestamp": hex(1_000 + number), "extraData": "0x"}
 
+    def _eth_blockNumber(self) -> str:
+        return hex(len(self.blocks) - 1)
+
     def _eth_getLogs(self, wanted: dict) -> list[dict]:
         first, last = int(wanted["fromBlock"], 16), int(wanted["toBlock"], 16)
         found = ((number, log) for number in range(first, last + 1) for log in self.blocks[number])

@@ -12,6 +12,7 @@ from swarm.chain.jobs import JobBook, state_hash, terms_hash
 from swarm.errors import NotFound, TransientError
 from swarm.protocol import history
 from swarm.protocol.types import Address, Amount, Digest, JobId, JobStatus, Terms
+from tests.unit.chain import node as nodes
 
 BUYER, SELLER = Address("0x" + "b0" * 20), Address("0x" + "51" * 20)
 TERMS = Terms(
@@ -149,3 +150,22 @@ def test_an_open_job_is_worth_what_the_clock_says(endpoint, book):
     job = book.job(JobId(1))
     assert [job.price_at(time) for time in (1_000, 1_005, 1_010, 1_100)] == [50, 75, 100, 100]
     assert replace(job, price=Amount(70)).price_at(1_100) == 70
+
+
+def test_whoever_asks_a_node_sees_every_job_with_all_its_terms():
+    """Attack 61: there is no list of orders but the chain's own, and nobody to leave one out."""
+    node = nodes.FakeNode()
+    for number in range(1, 4):
+        node.post(POSTED | {"jobId": number}, TERMS)
+    seen = list(node.chain().escrow.jobs())
+    assert [(job.job_id, job.buyer.lower(), job.terms) for job in seen] == [(n, BUYER, TERMS) for n in (3, 2, 1)]
+
+
+def test_a_node_that_leaves_a_job_out_of_its_events_is_noticed():
+    """Attack 61: what is counted and stored must be told."""
+    node = nodes.FakeNode()
+    for number in (1, 2):
+        node.post(POSTED | {"jobId": number}, TERMS)
+    node.blocks[2] = []
+    with pytest.raises(TransientError, match="job 2 that are not its state"):
+        list(node.chain().escrow.jobs())
