@@ -65,8 +65,8 @@ def sandbox_for(
     return Sandbox(runner, owner=f"{role}-{person or context.address.lower()}", memory_bytes=memory_bytes, cpus=cpus)
 
 
-def local_sandbox(wanted: str, engine: str | None, *, role: str, memory_bytes: int, cpus: float) -> tuple[Sandbox, str]:
-    """A sandbox for this person's own runs and an engine that it holds; no network is asked.
+def local_sandbox(wanted: str, engine: str | None, *, role: str, **size: float) -> tuple[Sandbox, str]:
+    """A sandbox for this person's own runs and an engine that it holds; no network is asked. `size` are its limits.
 
     Raises UsageError where `wanted` is docker and there is no image, TransientError where there is no engine.
     """
@@ -77,17 +77,17 @@ def local_sandbox(wanted: str, engine: str | None, *, role: str, memory_bytes: i
     from swarm.runtime.images import held_image
     from swarm.runtime.process import ENGINE, ProcessRunner
 
-    size = {"owner": f"{role}-{os.getpid()}", "memory_bytes": memory_bytes, "cpus": cpus}
+    owner = f"{role}-{os.getpid()}"
     if wanted != "process":
         try:
             DockerRunner().check()
             if image := held_image(engine):
-                return Sandbox(DockerRunner(), **size), image
+                return Sandbox(DockerRunner(), owner, **size), image
             raise UsageError("the engine holds no job image", hint="python3 scripts/build_image.py")
         except SwarmError:
             if wanted == "docker":
                 raise
-    return Sandbox(ProcessRunner(), **size), ENGINE
+    return Sandbox(ProcessRunner(), owner, **size), ENGINE
 
 
 def default_engine(wanted: str, say: Callable[[str], None]) -> str:
