@@ -4,7 +4,7 @@
     python -m benchmarks.load [--jobs 1000] [--sellers 20] [--judges 5] [--buyers 20] [--per-minute 60] [--out FILE]
 
 Real: anvil (a block a second), contracts, drand signer, content stores over HTTP, the shipped worker and judge loops,
-each in its own process. Not real: the program. A trivial honest runner writes the digest of the spec (load_person.py),
+each in its own process. Not real: the program. A trivial honest one writes the digest of the spec (load_person.py),
 so that the figures are those of chain, store and loops. Audits are drawn at the rate of the least collateral.
 
 FILE is written anew every half minute: a run that is broken off has left its figures. Exit code 1 where a job was not

@@ -92,7 +92,7 @@ class Market:
     def post_all(self, jobs: int, *, per_minute: int, buyers: int, over: threading.Event) -> None:
         """Posts at a steady rate, a handful each time, one buyer after the other, until all are or it is `over`."""
         batch = max(1, round(per_minute * _BATCH_SECONDS / 60))
-        people = [_Buyer(self, f"buyer{number}") for number in range(buyers)]
+        people = [Buyer(self, f"buyer{number}") for number in range(buyers)]
         begin = time.monotonic()
         for turn, first in enumerate(range(0, jobs, batch)):
             if over.wait(max(0.0, begin + turn * batch * 60 / per_minute - time.monotonic())):
@@ -139,7 +139,7 @@ class Market:
                 yield from (json.loads(line) for line in lines if line.startswith("{"))
 
 
-class _Buyer:
+class Buyer:
     """One account that posts; its connection and its store are made once."""
 
     def __init__(self, market: Market, name: str) -> None:
