@@ -76,7 +76,7 @@ def main() -> None:
         chain=context.chain,
         store=context.store,
         sandbox=Sandbox(FakeRunner(lazy), owner="lazy"),
-        journal=Journal(context.home / "worker.sqlite"),
+        journal=Journal(context.home / "worker.sqlite").bind(context.chain.deployment()),
         account=context.account,
         home=context.home,
         policy=Policy(only_job=JobId(int(sys.argv[1]))),

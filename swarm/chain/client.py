@@ -71,6 +71,10 @@ class ChainClient:
         with self._translated():
             return self.web3.eth.block_number
 
+    def block_hash(self, number: int) -> bytes:
+        with self._translated():
+            return bytes(self.web3.eth.get_block(number)["hash"])
+
     def gas_balance(self, address: Address) -> int:
         """Native coin of an account, in wei."""
         with self._translated():
