@@ -33,6 +33,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
     # what a daemon may use of this machine
     "memory_gib": (("SWARM_MEMORY_GIB",), "12"),
     "cpus": (("SWARM_CPUS",), "2"),
+    "gpu": (("SWARM_GPU",), "auto"),
     "disk_gib": (("SWARM_DISK_GIB",), None),
     "cache_gib": (("SWARM_CACHE_GIB",), None),
     "cost_per_hour": (("SWARM_COST_PER_HOUR",), None),

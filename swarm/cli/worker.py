@@ -40,6 +40,7 @@ for verb in (*worker_verbs.VERBS, *worker_views.VERBS, *worker_install.VERBS):
 @click.option("--sandbox", type=click.Choice(["auto", "docker", "process"]), default="auto", show_default=True)
 @click.option("--memory-gib", help="Memory of one job, default 12.  [SWARM_MEMORY_GIB]")
 @click.option("--cpus", help="Processors of one job, default 2.  [SWARM_CPUS]")
+@click.option("--gpu", help="auto, none, or the index or UUID of the GPU that jobs are lent.  [SWARM_GPU]")
 @click.option("--disk-gib", help="The most the worker's home may hold; default: no limit.  [SWARM_DISK_GIB]")
 @click.option("--cache-gib", help="The most fetched models and data may hold; the least recently used go first.")
 @click.option("--metrics-port", help="Serve /metrics, /healthz and /readyz on 127.0.0.1; default: off.")
@@ -59,7 +60,7 @@ def start(context: Context, **options) -> None:
     from swarm.seller.worker import Worker
     from swarm.units import parse_amount
 
-    names = ("floor", "types", "images", "max_job", "hours", "memory_gib", "cpus", "disk_gib", "cache_gib")
+    names = ("floor", "types", "images", "max_job", "hours", "memory_gib", "cpus", "gpu", "disk_gib", "cache_gib")
     context.config = context.config.with_flags({name: options[name] for name in (*names, "metrics_port")})
     policy = policy_of(context.config, only_job=parse_job_id(options["only_job"]) if options["only_job"] else None)
     size = size_of(context.config)
@@ -110,8 +111,7 @@ def worker_metrics(board: Board) -> tuple[Callable, Callable]:
     from swarm.runtime.gpus import gpus
     from swarm.seller import metrics
 
-    found, _ = gpus()
-    return lambda: metrics.collect(board.facts(), found), lambda: metrics.readiness(board.facts())
+    return lambda: metrics.collect(board.facts(), gpus()[0]), lambda: metrics.readiness(board.facts())
 
 
 def policy_of(config: Config, *, only_job=None) -> Policy:
@@ -135,7 +135,7 @@ def policy_of(config: Config, *, only_job=None) -> Policy:
 
 def size_of(config: Config) -> dict:
     """What one job may use, as `sandbox_for` takes it."""
-    return {"memory_bytes": _gib(config, "memory_gib"), "cpus": config.number("cpus")}
+    return {"memory_bytes": _gib(config, "memory_gib"), "cpus": config.number("cpus"), "gpu": config.get("gpu")}
 
 
 def _gib(config: Config, key: str) -> int | None:

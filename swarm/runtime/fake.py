@@ -41,6 +41,9 @@ class FakeRunner:
             return self._outcome(RunEnd.STOPPED)
         return self._outcome(self._program(run, on_progress or _ignore) or RunEnd.OK)
 
+    def passes_gpus(self) -> bool:
+        return False
+
     def reap(self, owner: str) -> None:
         self.reaped.append(owner)
 

@@ -24,6 +24,7 @@ REMEDIES = {
     Reason.REPUTATION: "finish jobs that ask for none first",
     Reason.TYPE: "widen --types",
     Reason.IMAGE: "widen --images, or build the image: python3 scripts/build_image.py",
+    Reason.HARDWARE: "its class needs another processor, or a GPU that the engine can pass on: swarm doctor",
     Reason.MEMORY: "raise --memory-gib if the machine has it",
     Reason.STAKE: "swarm stake deposit",
     Reason.JUDGES: "wait for judges to register",

@@ -43,6 +43,7 @@ class Reason(enum.StrEnum):
     REPUTATION = "wants more reputation"
     TYPE = "type not accepted"
     IMAGE = "image not accepted"
+    HARDWARE = "hardware class this machine does not have"
     MEMORY = "needs more memory"
     STAKE = "too little free stake"
     JUDGES = "not enough judges"

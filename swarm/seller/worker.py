@@ -69,6 +69,7 @@ class Worker:
             memory_bytes=sandbox.memory_bytes,
             collateral=collateral or Amount(0),
             accepts_engine=accepts_engine,
+            computes=sandbox.computes,
             seller=self._address,
         )
         self._totals = report.Totals(journal)

@@ -49,7 +49,7 @@ def every_metric() -> set[str]:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     own = {line.split()[2] for line in generate_latest(registry).decode().splitlines() if line.startswith("# TYPE")}
-    gpu = Gpu(0, "RTX 4090", 24 << 30, 24 << 30)
+    gpu = Gpu(0, "GPU-1", "RTX 4090", 24 << 30, 20 << 30, (8, 9), 61.0, 320.5)
     return own | set(samples(worker_metrics.collect(FACTS, [gpu]))) | set(samples(judge_metrics.collect(watch())))
 
 
@@ -60,7 +60,7 @@ def test_every_metric_in_ops_exists():
         assert len(named) >= 8 and not named - known, (path.name, named - known)
 
 
-def test_the_dashboard_shows_every_metric_but_the_gpus():
+def test_the_dashboard_shows_every_metric_but_the_names_of_gpus():
     shown = set(NAME.findall((OPS / "grafana" / "computeswarm.json").read_text()))
     ours = {name for name in every_metric() if name.startswith("swarm_")}
     assert ours - shown == {"swarm_worker_gpu_info", "swarm_wallet_gas_tokens"}
@@ -70,6 +70,15 @@ def test_no_label_has_a_value_for_each_job():
     families = [*worker_metrics.collect(FACTS), *judge_metrics.collect(watch())]
     labels = {name for family in families for sample in family.samples for name in sample.labels}
     assert labels <= {"type", "outcome", "state", "phase", "reason", "gpu", "model", "verdict"}
+
+
+def test_a_gpu_is_measured_and_what_it_does_not_tell_is_left_out():
+    told = Gpu(0, "GPU-1", "RTX 4090", 24 << 30, 20 << 30, (8, 9), 61.0, 320.5)
+    mute = Gpu(1, "GPU-2", "Tesla M60", 8 << 30, 8 << 30, (5, 2))
+    found = samples(worker_metrics.collect({}, [told, mute]))
+    assert [(one.labels["gpu"], one.value) for one in found["swarm_gpu_temperature_celsius"]] == [("0", 61.0)]
+    assert [one.value for one in found["swarm_gpu_power_watts"]] == [320.5]
+    assert [one.value for one in found["swarm_gpu_memory_used_bytes"]] == [4 << 30, 0]
 
 
 def test_a_worker_that_knows_nothing_yet_is_up_and_not_ready():

@@ -17,6 +17,7 @@ _SANDBOX = click.option(
     "--sandbox", type=click.Choice(["auto", "docker", "process"]), default="auto", show_default=True
 )
 _MEMORY = click.option("--memory-gib", help="Memory of one replay, default 12.  [SWARM_MEMORY_GIB]")
+_GPU = click.option("--gpu", help="auto, none, or the index or UUID of the GPU for replays.  [SWARM_GPU]")
 _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWARM_CPUS]")
 
 
@@ -24,6 +25,7 @@ _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWAR
 @_SANDBOX
 @_MEMORY
 @_CPUS
+@_GPU
 @click.option("--cost-per-hour", help="What this machine costs, in tokens: what pays less is not volunteered for.")
 @click.option("--metrics-port", help="Serve /metrics, /healthz and /readyz on 127.0.0.1; default: off.")
 @click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
@@ -70,6 +72,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
 @_SANDBOX
 @_MEMORY
 @_CPUS
+@_GPU
 @with_context
 def selftest(context: Context, sandbox: str, **options: str | None) -> None:
     """Train the golden job in the sandbox and compare its digest with the known one; exit code 13 where it differs."""

@@ -1,56 +1,43 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which sandbox is taken for one's own runs: what was asked for, or processes where nothing was and no engine is."""
+"""Which GPU a daemon lends: one that is there and can be passed on; one asked for by name is refused clearly."""
+
+import sys
 
 import pytest
-from click.testing import CliRunner
 
-from swarm.cli.main import command
-from swarm.cli.sandboxes import local_sandbox
-from swarm.errors import TransientError, UsageError
-from swarm.runtime import images
-from swarm.runtime.docker import DockerRunner
-from swarm.runtime.process import ENGINE, ProcessRunner
-
-DIGEST = "sha256:" + "a" * 64
+from swarm.cli.sandboxes import gpu_for
+from swarm.errors import UsageError
+from swarm.runtime.fake import FakeRunner
+from tests.unit.runtime.nvml import Card, FakeNvml
 
 
-@pytest.fixture
-def no_engine(monkeypatch, tmp_path):
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+class Passing(FakeRunner):
+    def passes_gpus(self) -> bool:
+        return True
 
 
-@pytest.fixture
-def engine(monkeypatch):
-    """An engine that answers and holds `held`."""
-    held = [DIGEST]
-    monkeypatch.setattr(DockerRunner, "check", lambda self: None)
-    monkeypatch.setattr(DockerRunner, "accepts", lambda self, engine: engine in held)
-    monkeypatch.setattr(images, "held_image", lambda wanted: held[0] if held else None)
-    return held
+@pytest.fixture(autouse=True)
+def card(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(Card("GPU-1")))
 
 
-def test_without_an_engine_processes_are_taken_unless_containers_were_asked_for(no_engine):
-    box, engine = local_sandbox("auto", None, role="test")
-    assert isinstance(box.runner, ProcessRunner) and engine == ENGINE
-    with pytest.raises(TransientError, match="no Docker engine answers"):
-        local_sandbox("docker", DIGEST, role="test")
+def idle(run, emit):
+    pytest.fail("nothing is run here")
 
 
-def test_an_engine_with_an_image_is_taken_unless_processes_were_asked_for(engine):
-    box, image = local_sandbox("auto", None, role="test", memory_bytes=7)
-    assert isinstance(box.runner, DockerRunner) and (image, box.memory_bytes) == (DIGEST, 7)
-    assert isinstance(local_sandbox("process", None, role="test")[0].runner, ProcessRunner)
+def test_auto_lends_the_card_where_the_engine_passes_it_on():
+    found, words = gpu_for(Passing(idle), "auto")
+    assert (found.uuid, words) == ("GPU-1", "RTX 4090")
+    found, words = gpu_for(FakeRunner(idle), "auto")
+    assert found is None and "cannot pass the RTX 4090" in words and "swarm doctor" in words
 
 
-def test_an_engine_without_an_image_is_told_from_none(engine):
-    engine.clear()
-    assert isinstance(local_sandbox("auto", None, role="test")[0].runner, ProcessRunner)
-    with pytest.raises(UsageError, match="holds no job image"):
-        local_sandbox("docker", None, role="test")
+def test_a_card_asked_for_by_name_is_never_left_out_in_silence():
+    with pytest.raises(UsageError, match="cannot pass the RTX 4090"):
+        gpu_for(FakeRunner(idle), "0")
+    with pytest.raises(UsageError, match="no GPU '3'"):
+        gpu_for(Passing(idle), "3")
 
 
-def test_no_image_is_certified_by_running_another_one(engine):
-    """The bounds of an image are what that image does."""
-    other = "sha256:" + "b" * 64
-    refused = CliRunner().invoke(command, ["workload", "certify", other]).exception
-    assert isinstance(refused, UsageError) and "no sandbox here holds the image" in str(refused)
+def test_none_lends_none():
+    assert gpu_for(Passing(idle), "none") == (None, "none")

@@ -43,6 +43,7 @@ def world(market, tmp_path):
             "memory_bytes": 1 << 30,
             "collateral": Amount(0),
             "accepts_engine": lambda engine: True,
+            "computes": lambda hardware_class: True,
             "seller": SALLY,
         }
         return Acceptance(**(facts | changes))
@@ -84,6 +85,7 @@ def test_refuses_by_the_sellers_policy(world):
     assert refused(world.prepare, policy=Policy(types=frozenset({"sweep"}))) is Reason.TYPE
     assert refused(world.prepare, policy=Policy(images=frozenset({"sha256:" + "0" * 64}))) is Reason.IMAGE
     assert refused(world.prepare, accepts_engine=lambda engine: False) is Reason.IMAGE
+    assert refused(world.prepare, computes=lambda hardware_class: False) is Reason.HARDWARE
 
 
 def test_refuses_what_this_machine_cannot_hold(world):
