@@ -76,7 +76,7 @@ def start(context: Context, **options) -> None:
         chain=context.chain,
         store=context.store,
         sandbox=sandbox,
-        journal=Journal(context.home / "worker.sqlite"),
+        journal=Journal(context.home / "worker.sqlite").bind(context.chain.deployment()),
         account=context.account,
         home=context.home,
         policy=policy,
