@@ -89,9 +89,9 @@ def gpu_for(runner: Runner, wanted: str) -> tuple[Gpu | None, str]:
 
 
 def local_sandbox(
-    wanted: str, engine: str | None, *, role: str, memory_bytes: int, cpus: float, gpu: str = "none"
+    wanted: str, engine: str | None, *, role: str, gpu: str = "none", **size: float
 ) -> tuple[Sandbox, str]:
-    """A sandbox for this person's own runs and an engine that it holds; no network is asked.
+    """A sandbox for this person's own runs and an engine that it holds; no network is asked. `size` are its limits.
 
     Raises UsageError where `wanted` is docker and there is no image, TransientError where there is no engine.
     """
@@ -102,19 +102,19 @@ def local_sandbox(
     from swarm.runtime.images import held_image
     from swarm.runtime.process import ENGINE, ProcessRunner
 
-    size = {"owner": f"{role}-{os.getpid()}", "memory_bytes": memory_bytes, "cpus": cpus}
+    owner = f"{role}-{os.getpid()}"
     if wanted != "process":
         try:
             DockerRunner().check()
             if image := held_image(engine):
                 runner = DockerRunner()
-                return Sandbox(runner, **size, gpu=gpu_for(runner, gpu)[0]), image
+                return Sandbox(runner, owner, **size, gpu=gpu_for(runner, gpu)[0]), image
             raise UsageError("the engine holds no job image", hint="python3 scripts/build_image.py")
         except SwarmError:
             if wanted == "docker":
                 raise
     runner = ProcessRunner()
-    return Sandbox(runner, **size, gpu=gpu_for(runner, gpu)[0]), ENGINE
+    return Sandbox(runner, owner, **size, gpu=gpu_for(runner, gpu)[0]), ENGINE
 
 
 def default_engine(wanted: str, say: Callable[[str], None]) -> str:

@@ -83,7 +83,7 @@ def start(context: Context, **options) -> None:
         store=store,
         delivery=delivery,
         sandbox=sandbox,
-        journal=Journal(context.home / "worker.sqlite"),
+        journal=Journal(context.home / "worker.sqlite").bind(context.chain.deployment()),
         account=context.account,
         home=context.home,
         policy=policy,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A runner for unit tests: a callable takes the place of the program and writes the outputs."""
+"""A runner without a sandbox: a callable takes the place of the program. For tests, benchmarks and the demo's cheat."""
 
 from __future__ import annotations
 

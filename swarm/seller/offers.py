@@ -28,6 +28,7 @@ REMEDIES = {
     Reason.MEMORY: "raise --memory-gib if the machine has it",
     Reason.STAKE: "swarm stake deposit",
     Reason.JUDGES: "wait for judges to register",
+    Reason.TURN: "it takes it in some seconds if nobody has: fewer lost races",
     Reason.INPUTS: "the buyer's content is out of reach; it is tried again",
 }
 

@@ -52,7 +52,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     judge = Judge(
         chain=context.chain,
         replayer=Replayer(context.store, box, context.home),
-        journal=Journal(context.home / "verifier.sqlite"),
+        journal=Journal(context.home / "verifier.sqlite").bind(context.chain.deployment()),
         account=context.account,
         cost_per_second=(context.config.number("cost_per_hour") or 0.0) * 1e18 / 3600,
     )
