@@ -92,7 +92,7 @@ def _set_up(environment, wanted: list[str]) -> list[Callable[[], None]]:
     if "integration" not in wanted:
         return []
     ipfs = partial(environment.ensure_node_packages, "ipfs")
-    return [ipfs, environment.ensure_model, environment.ensure_job_image]
+    return [ipfs, environment.ensure_go_peer, environment.ensure_model, environment.ensure_job_image]
 
 
 def _run(environment, suite: str, *, extra: list[str], hold: bool = False) -> bool:

@@ -61,6 +61,10 @@ class ChainClient:
             self._chain_id = self.web3.eth.chain_id
             return self._chain_id
 
+    def pending_transactions(self) -> int:
+        """Sent by this process and not known to be mined; asks nobody."""
+        return self._outbox.pending()
+
     def now(self) -> int:
         """The chain's time: the latest block's timestamp, in unix seconds."""
         return (self._pinned or self._latest()).time

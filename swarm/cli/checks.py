@@ -26,6 +26,7 @@ _DISK_FAIL, _DISK_WARN = 2 * GIB, 20 * GIB
 _MEMORY_FAIL = 3 * GIB
 _GAS_WARN_JOBS = 10
 _SKEW_SECONDS, _OLD_HEAD_SECONDS = 15, 300
+_DELIVERY_SECONDS = 60
 _CONTAINER_SECONDS, _CONTAINER_BYTES = 60, 2 << 30  # a CUDA context alone maps several hundred MiB
 _INSTALL_DOCKER = "install a Docker engine and start it: sudo apt-get install docker.io"
 
@@ -201,6 +202,24 @@ def _store(context: Context) -> Found:
     return Status.PASS, f"{kind}, {where or 'no gateway'}", ""
 
 
+def _delivery(context: Context) -> Found:
+    """A real round: a fresh block goes out, and comes back through somebody else."""
+    from swarm.cli.stores import seller_store_of
+
+    store, delivery = seller_store_of(context.config, context.home, context.network)
+    cid = store.add_bytes(b"computeswarm doctor " + os.urandom(16).hex().encode())
+    try:
+        receipt = delivery.deliver(cid, seconds=_DELIVERY_SECONDS)
+        delivery.withdraw(cid)
+    finally:
+        store.unpin(cid)
+    actual = f"held by {', '.join(receipt.holders) or 'the daemon alone'}, came back through {receipt.through}"
+    if receipt.refused:
+        return Status.WARN, actual, f"another holder did not take it: {receipt.refused[0]}"
+    is_outside = delivery.is_outside(receipt) or context.network.is_devnet
+    return _judge(is_outside, actual, "that is the holder itself: name another one in gateways", bad=Status.WARN)
+
+
 def _keystore(context: Context) -> Found:
     address = context.address
     if not context.config.get("passphrase_file"):
@@ -260,6 +279,12 @@ _CHECKS: tuple[tuple[str, str, str, Callable[[Context], Found]], ...] = (
     ("chain.rpc", "the network's chain, a fresh head", "offers, submissions, payments", _chain),
     ("clock.skew", f"at most {_SKEW_SECONDS} s behind the chain", "deadlines are chain time", _clock),
     ("store", "content can be fetched and published", "judges must be able to fetch results", _store),
+    (
+        "store.delivery",
+        "a holder, and a gateway beside it",
+        "what you publish must be fetchable from outside",
+        _delivery,
+    ),
     ("wallet.keystore", "an account that can be unlocked", "signs every transaction", _keystore),
     ("wallet.gas", f"{_GAS_WARN_JOBS} jobs, at least one", "a job that is taken must be submitted", _gas),
     ("stake.free", "above zero", "collateral for each job, a judge's bond", _stake),

@@ -13,6 +13,9 @@ from swarm.cli.common import Context, example, with_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prometheus_client.core import Metric
+
+    from swarm.chain.client import ChainClient
     from swarm.config import Config
     from swarm.daemon import Heart
     from swarm.monitoring import Monitor
@@ -56,6 +59,7 @@ def start(context: Context, **options) -> None:
     from swarm import daemon, log
     from swarm.cli.common import parse_address, parse_job_id
     from swarm.cli.sandboxes import sandbox_for
+    from swarm.cli.stores import seller_store_of
     from swarm.journal import Journal, KeyLock
     from swarm.seller.worker import Worker
     from swarm.units import parse_amount
@@ -67,14 +71,17 @@ def start(context: Context, **options) -> None:
     period = daemon.period_for(context.network)
     log.set_up(as_json=options["log_format"] == "json", file=context.home / worker_views.LOG_NAME)
     sandbox = sandbox_for(context, options["sandbox"], role="worker", **size)
-    context.store.check()
+    store, delivery = seller_store_of(context.config, context.home, context.network)
+    store.check()
+    delivery.check()
     locks = [
         KeyLock("worker", context.address).acquire(),
         KeyLock("worker", context.address, directory=context.home).acquire(),
     ]
     worker = Worker(
         chain=context.chain,
-        store=context.store,
+        store=store,
+        delivery=delivery,
         sandbox=sandbox,
         journal=Journal(context.home / "worker.sqlite").bind(context.chain.deployment()),
         account=context.account,
@@ -86,7 +93,7 @@ def start(context: Context, **options) -> None:
     )
     worker.start()
     heart = daemon.Heart(period)
-    watched = monitor(context.config, heart, worker_metrics(worker.board))
+    watched = monitor(context.config, heart, worker_metrics(worker.board, context.chain.client))
     loop = {"is_done": lambda: worker.is_done, "watch": worker.watch, "heart": heart}
     try:
         daemon.run(worker.tick, period_seconds=period, **loop)
@@ -107,11 +114,15 @@ def monitor(config: Config, heart: Heart, shown: tuple[Callable, Callable]) -> M
     return Monitor(int(port), collect, health=heart.trouble, readiness=readiness).start() if port else None
 
 
-def worker_metrics(board: Board) -> tuple[Callable, Callable]:
+def worker_metrics(board: Board, client: ChainClient) -> tuple[Callable, Callable]:
+    from swarm.monitoring import connections
     from swarm.runtime.gpus import gpus
     from swarm.seller import metrics
 
-    return lambda: metrics.collect(board.facts(), gpus()[0]), lambda: metrics.readiness(board.facts())
+    def collect() -> list[Metric]:
+        return [*metrics.collect(board.facts(), gpus()[0]), *connections(client)]
+
+    return collect, lambda: metrics.readiness(board.facts())
 
 
 def policy_of(config: Config, *, only_job=None) -> Policy:

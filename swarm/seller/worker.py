@@ -26,6 +26,7 @@ from swarm.seller.candidates import Candidates
 from swarm.seller.control import Control, Mode
 from swarm.seller.gas import Gauge
 from swarm.seller.quota import Quota
+from swarm.seller.retention import Deliverer
 from swarm.seller.runs import KIND, Runs
 from swarm.seller.view import Reason, Step, Work
 from swarm.storage.port import Store
@@ -34,7 +35,10 @@ log = Log("swarm.worker")
 
 
 class Worker:
-    """One seller's worker. `collateral` is what it locks for a job of a given minimum: by default just the minimum."""
+    """One seller's worker. `collateral` is what it locks for a job of a given minimum: by default just the minimum.
+
+    `delivery` proves that others can fetch a result before it is submitted; without it, adding to the store is enough.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Worker:
         collateral: Amount | None = None,
         accepts_engine: Callable[[str], bool] = lambda engine: True,
         seller: Address | None = None,
+        delivery: Deliverer | None = None,
     ) -> None:
         self._chain, self._sandbox, self._journal = chain, sandbox, journal
         self._account, self._policy = account, policy
@@ -56,14 +61,11 @@ class Worker:
         self._address = seller or Address(account.address)
         self.board, self._control = Board(home), Control(home)
         self._quota = Quota(home, cache_bytes=policy.cache_bytes, disk_bytes=policy.disk_bytes)
-        cache = InputCache(store, home / "cache")
-        self._runs = Runs(
-            chain=chain, store=store, sandbox=sandbox, journal=journal, cache=cache, home=home, board=self.board
-        )
+        shared = {"chain": chain, "store": store, "cache": InputCache(store, home / "cache")}
+        own = {"sandbox": sandbox, "journal": journal, "home": home, "board": self.board, "delivery": delivery}
+        self._runs = Runs(**shared, **own)
         self._acceptance = Acceptance(
-            chain=chain,
-            store=store,
-            cache=cache,
+            **shared,
             quota=self._quota,
             policy=policy,
             memory_bytes=sandbox.memory_bytes,
@@ -94,6 +96,7 @@ class Worker:
             if plan.hand_back_is_vain(view):
                 self._answer_hand_back(False, "no job that could be handed back is running")
             self._act(action)
+            self._runs.retention.sweep(self._final)
             return action
         except TransientError as error:
             log.warning("waiting", reason=str(error))
@@ -261,9 +264,7 @@ class Worker:
         except SwarmError as error:
             self._answer_hand_back(False, str(error))
             return
-        # Somebody else goes on: without this note it would be the best job in sight.
-        self._runs.write(Work(rest, Step.HANDED_BACK))
-        self._runs.write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
+        self._runs.handed_back(job, rest, published)
         log.info("job_handed_back", job_id=job.job_id, segments_done=done, rest=rest)
         self._answer_hand_back(True, f"{done} of {job.segments} segments are submitted", job=job.job_id, rest=rest)
 

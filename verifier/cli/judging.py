@@ -38,6 +38,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     from swarm import daemon, log
     from swarm.cli.worker import monitor
     from swarm.journal import Journal, KeyLock
+    from swarm.monitoring import connections
     from verifier import metrics
     from verifier.replay import Replayer
     from verifier.service import Judge
@@ -57,7 +58,10 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     )
     period = daemon.period_for(context.network)
     heart = daemon.Heart(period)
-    shown = lambda: metrics.collect(judge.watch), lambda: metrics.readiness(judge.watch)
+    shown = (
+        lambda: [*metrics.collect(judge.watch), *connections(context.chain.client)],
+        lambda: metrics.readiness(judge.watch),
+    )
     watched = monitor(context.config, heart, shown)
     try:
         daemon.run(judge.tick, period_seconds=period, heart=heart)
