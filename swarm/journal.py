@@ -18,6 +18,8 @@ from typing import IO
 from swarm.disk import DiskFull, is_full
 from swarm.errors import UsageError
 
+_BOUND = "deployment"
+
 
 class Journal:
     """A small table of JSON documents by (kind, key). Every write is durable when the call returns.
@@ -34,6 +36,17 @@ class Journal:
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS entry (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key))"
         )
+
+    def bind(self, deployment: str) -> Journal:
+        """Ties the journal to a deployment, for good. Raises UsageError where it is another's: jobs are numbered from
+        one in each, and what was found for one of them would be said of another."""
+        bound = self.get(_BOUND, _BOUND)
+        if bound is None:
+            self.put(_BOUND, _BOUND, {"deployment": deployment})
+        elif bound["deployment"] != deployment:
+            message = f"{self._path} belongs to another deployment of the contracts"
+            raise UsageError(message, hint="give this one a home of its own: --home, SWARM_HOME")
+        return self
 
     def get(self, kind: str, key: str) -> dict | None:
         with self._guard:

@@ -85,8 +85,8 @@ class Rest:
 
 
 Owed = Reveal | Seal | Verdict | Replay
-Common = BringSeed | MakeSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer
-Action = Owed | Common | Collect | Rest
+Common = BringSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer  # one judge does it for all
+Action = Owed | Common | MakeSeed | Collect | Rest
 
 
 def move_of(action: Action) -> Move:

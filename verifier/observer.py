@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from swarm.chain.network import Chain
 from swarm.protocol import draw
+from swarm.protocol.turns import Window, mixed
 from swarm.protocol.types import (
     Address,
     Ballot,
@@ -25,20 +25,21 @@ from verifier.fallback import Outage
 from verifier.foresight import Foreseen, Foresight
 from verifier.view import Hand, Observed
 
-TURN_SECONDS = 2
+_MOST_SLOTS = 16  # of a judge's window: its deadlines do not wait for others
 _PENDING = (JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT, JobStatus.CHALLENGED)
 
 
 class Observer:
-    """The chain as one operator sees it. With `turns` judges each waits up to that many turns with common work.
+    """The chain as one operator sees it. What anyone may do it leaves to others until its turn, by `window`.
 
     `outage_of` is asked about an epoch that still has no seed at its time: epoch, that time, now, and own slots.
     """
 
     def __init__(
-        self, chain: Chain, operator: Address, turns: int, outage_of: Callable[..., Outage | None] = lambda *_: None
+        self, chain: Chain, operator: Address, outage_of: Callable[..., Outage | None] = lambda *_: None
     ) -> None:
-        self._chain, self._operator, self._turns, self._outage_of = chain, operator, turns, outage_of
+        self._chain, self._operator, self._outage_of = chain, operator, outage_of
+        self.window = Window(most=_MOST_SLOTS)
         self._foresight = Foresight(chain)
         self._slots: dict[SlotId, Slot] = {}
         self._final: set[JobId] = set()
@@ -61,8 +62,15 @@ class Observer:
 
     def turn(self, job_id: JobId) -> int:
         """How long this judge leaves common work on a job to others, in seconds."""
-        mixed = hashlib.sha256(f"{self._operator}-{job_id}".encode()).digest()
-        return mixed[0] % self._turns * TURN_SECONDS
+        return self._turn(f"job {job_id}")
+
+    def seed_order(self, item: Observed) -> int:
+        """With which seed this judge begins where several are overdue."""
+        return mixed(self._operator, _seed(epoch_of(item.job, item.ballot)))
+
+    def _turn(self, thing: str) -> int:
+        others = {slot.operator for slot in self._slots.values() if slot.is_active} - {self._operator}
+        return self.window.wait_seconds(self._operator, thing, rivals=len(others))
 
     def _pending_jobs(self) -> list[Job]:
         escrow, gone = self._chain.escrow, self._chain.client.reorganisations
@@ -103,8 +111,8 @@ class Observer:
         return Observed(
             job=job,
             case=foreseen.case,
-            # Each judge waits for its turn: the first to bring a seed pays the gas, the others find it there.
-            seed_due=is_missing and now >= due + self.turn(job.job_id),
+            # The first to bring a seed pays the gas, the others find it there. It is one for all jobs of its epoch.
+            seed_due=is_missing and now >= due + self._turn(_seed(epoch)),
             seed_known=seed is not None,
             drawn=drawn and job.status is JobStatus.SUBMITTED,
             ballot=foreseen.ballot,
@@ -123,6 +131,10 @@ class Observer:
         """Keys of the parties and of everybody who was drawn for the case before."""
         late = [self._slots[slot_id] for slot_id in self._chain.court.judges_of(job.job_id) if slot_id in self._slots]
         return frozenset({job.buyer, job.seller} | {key for slot in late for key in (slot.owner, slot.operator)})
+
+
+def _seed(epoch: Epoch) -> str:
+    return f"seed {epoch}"
 
 
 def epoch_of(job: Job, ballot: Ballot | None) -> Epoch:

@@ -15,6 +15,7 @@ from swarm.log import Log
 from swarm.protocol import commitment
 from swarm.protocol.types import Address, Amount, BallotStatus, CaseStatus, SlotId
 from verifier import plan
+from verifier.actions import Common
 from verifier.fallback import Fallback
 from verifier.fees import Fees
 from verifier.observer import Observer, epoch_of
@@ -57,14 +58,13 @@ class Judge:
         replayer: Replayer,
         journal: Journal,
         account: LocalAccount,
-        turns: int = 4,
         cost_per_second: float = 0.0,
         collect_above: Amount | None = None,
     ) -> None:
         self._chain, self._journal, self._account = chain, journal, account
         self._address = Address(account.address)
         self._fallback = Fallback(chain, journal, account)
-        self._observer = Observer(chain, self._address, turns, self._fallback.outage)
+        self._observer = Observer(chain, self._address, self._fallback.outage)
         self._reveal_seconds = chain.ballots.reveal_seconds()
         self._replays = Replays(replayer, journal, lambda: self._now)
         self._fees = Fees(chain, collect_above)
@@ -95,8 +95,14 @@ class Judge:
             self._refused[plan.move_of(action)] = self._ticks
             if not reverts.is_refusal(error, *_DONE_BY_OTHERS):
                 log.error("refused", reason=str(error))
+            elif isinstance(action, Common):
+                self._observer.window.lost(is_paid=error.is_mined)
+                name, job_id = type(action).__name__, action.item.job.job_id
+                log.info("race_lost", action=name, job_id=job_id, gas_paid=error.is_mined)
             return plan.Rest(str(error))
         self._refused.pop(plan.move_of(action), None)
+        if isinstance(action, Common):
+            self._observer.window.won()
         return action
 
     def _waiting(self, error: TransientError) -> plan.Rest:
@@ -136,6 +142,7 @@ class Judge:
             refused=self._refused,
             hands=self._observer.my_hands() if wanted else (),
             turn_seconds=self._observer.turn,
+            seed_order=self._observer.seed_order,
             cost_per_second=self._cost_per_second,
             uncollected=self._fees.due(now, mine),
         )

@@ -14,9 +14,10 @@ from eth_account.signers.local import LocalAccount
 from swarm.chain import reverts
 from swarm.chain.network import Chain
 from swarm.errors import Reverted, SwarmError, TransientError, UsageError
+from swarm.execution.results import Published
 from swarm.journal import Journal
 from swarm.log import Log
-from swarm.protocol.types import Job, JobId
+from swarm.protocol.types import Digest, Job, JobId
 from swarm.seller.board import Board
 from swarm.seller.control import Control
 from swarm.seller.runs import KIND, Runs
@@ -81,8 +82,10 @@ class HandBacks:
 
     def _happened(self, job: Job, note: Work, rest: JobId, done: int) -> None:
         with self._journal.together():
-            # Somebody else goes on: without this note it would be the best job in sight.
-            self._runs.write(Work(rest, Step.HANDED_BACK))
-            self._runs.write(replace(note, step=Step.PUBLISHED))
+            self._runs.handed_back(job, rest, Published(*map(_digest, (note.result_cid, note.segment_root))))
         log.info("job_handed_back", job_id=job.job_id, segments_done=done, rest=rest)
         self.answer(True, f"{done} segments are submitted", job=job.job_id, rest=rest)
+
+
+def _digest(text: str) -> Digest:
+    return Digest(bytes.fromhex(text))

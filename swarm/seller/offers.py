@@ -24,9 +24,11 @@ REMEDIES = {
     Reason.REPUTATION: "finish jobs that ask for none first",
     Reason.TYPE: "widen --types",
     Reason.IMAGE: "widen --images, or build the image: python3 scripts/build_image.py",
+    Reason.HARDWARE: "its class needs another processor, or a GPU that the engine can pass on: swarm doctor",
     Reason.MEMORY: "raise --memory-gib if the machine has it",
     Reason.STAKE: "swarm stake deposit",
     Reason.JUDGES: "wait for judges to register",
+    Reason.TURN: "it takes it in some seconds if nobody has: fewer lost races",
     Reason.INPUTS: "the buyer's content is out of reach; it is tried again",
 }
 

@@ -27,7 +27,7 @@ REPLAYING = [
     *at("swarm.storage.reader:_write", "after"),
     *at("tests.integration.dying:PlayedRunner.run"),
     *at("verifier.replay:opening_of"),
-    *at("swarm.journal:Journal.put"),
+    *at("swarm.journal:Journal.put", nth=2),
     *at("verifier.workspaces:Workspaces.forget", "before"),
 ]
 
@@ -120,7 +120,7 @@ def test_a_judge_of_a_delivery_that_is_killed_vouches_once(stage, cases, death):
 
 
 VOTING = [
-    *at("swarm.journal:Journal.put", nth=2),
+    *at("swarm.journal:Journal.put", nth=3),
     *at(f"{BALLOTS}.seal", *SENDS),
     *at(f"{BALLOTS}.reveal", *SENDS),
 ]

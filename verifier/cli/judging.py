@@ -17,6 +17,7 @@ _SANDBOX = click.option(
     "--sandbox", type=click.Choice(["auto", "docker", "process"]), default="auto", show_default=True
 )
 _MEMORY = click.option("--memory-gib", help="Memory of one replay, default 12.  [SWARM_MEMORY_GIB]")
+_GPU = click.option("--gpu", help="auto, none, or the index or UUID of the GPU for replays.  [SWARM_GPU]")
 _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWARM_CPUS]")
 
 
@@ -24,6 +25,7 @@ _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWAR
 @_SANDBOX
 @_MEMORY
 @_CPUS
+@_GPU
 @click.option("--cost-per-hour", help="What this machine costs, in tokens: what pays less is not volunteered for.")
 @click.option("--collect-above", help="Earned fees from this many tokens on are paid out, default 5.")
 @click.option("--metrics-port", help="Serve /metrics, /healthz and /readyz on 127.0.0.1; default: off.")
@@ -38,6 +40,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     from swarm import daemon, log
     from swarm.cli.worker import monitor
     from swarm.journal import Journal, KeyLock
+    from swarm.monitoring import connections
     from swarm.units import parse_amount
     from verifier import metrics
     from verifier.replay import Replayer
@@ -58,14 +61,17 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     judge = Judge(
         chain=context.chain,
         replayer=replayer,
-        journal=Journal(context.home / "verifier.sqlite"),
+        journal=Journal(context.home / "verifier.sqlite").bind(context.chain.deployment()),
         account=context.account,
         cost_per_second=(context.config.number("cost_per_hour") or 0.0) * 1e18 / 3600,
         collect_above=parse_amount(context.config.get("collect_above")),
     )
     period = daemon.period_for(context.network)
     heart = daemon.Heart(period)
-    shown = lambda: metrics.collect(judge.watch), lambda: metrics.readiness(judge.watch)
+    shown = (
+        lambda: [*metrics.collect(judge.watch), *connections(context.chain.client)],
+        lambda: metrics.readiness(judge.watch),
+    )
     watched = monitor(context.config, heart, shown)
     try:
         daemon.run(judge.tick, period_seconds=period, heart=heart)
@@ -81,6 +87,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
 @_SANDBOX
 @_MEMORY
 @_CPUS
+@_GPU
 @with_context
 def selftest(context: Context, sandbox: str, **options: str | None) -> None:
     """Train the golden job in the sandbox and compare its digest with the known one; exit code 13 where it differs."""

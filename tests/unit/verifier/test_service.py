@@ -45,7 +45,7 @@ from verifier.service import FAILED, FINDING, SEAL, Judge
 
 def judge_of(world, journal) -> Judge:
     account = SimpleNamespace(address=JUDY)
-    return Judge(chain=world.chain(), replayer=world, journal=journal, account=account, turns=1)
+    return Judge(chain=world.chain(), replayer=world, journal=journal, account=account)
 
 
 def judged(world, journal) -> Judge:
