@@ -187,9 +187,7 @@ class Stage:
         """An honest judge in this process."""
         replayer = Replayer(self.store, Sandbox(FakeRunner(program), owner=name), home)
         account = self.judges[name].account
-        return Judge(
-            chain=Chain(self.network), replayer=replayer, journal=Journal(home / "j"), account=account, turns=1
-        )
+        return Judge(chain=Chain(self.network), replayer=replayer, journal=Journal(home / "j"), account=account)
 
     def judge_until(self, probe: Callable[[], object], judges: list[Judge], what: str) -> None:
         def turned() -> object:

@@ -16,7 +16,7 @@ from verifier.service import Judge
 def test_collects_what_is_worth_a_transfer_once_nothing_else_is_to_be_done(journal):
     world = World(observed(CaseStatus.JUDGING), earned=Amount(7))
     account = SimpleNamespace(address=JUDY)
-    facts = {"chain": world.chain(), "journal": journal, "account": account, "turns": 1}
+    facts = {"chain": world.chain(), "journal": journal, "account": account}
     judge = Judge(replayer=world, collect_above=Amount(7), **facts)
     assert isinstance(judge.tick(), plan.Replay)
     wait_for(lambda: judge.observe().replaying is None, timeout_seconds=10, what="the replay", period_seconds=0.01)
@@ -30,5 +30,5 @@ def test_collects_what_is_worth_a_transfer_once_nothing_else_is_to_be_done(journ
 def test_leaves_what_is_not_worth_a_transfer(journal, least):
     world = World(observed(CaseStatus.CLOSED), earned=Amount(7))
     account = SimpleNamespace(address=JUDY)
-    judge = Judge(chain=world.chain(), replayer=world, journal=journal, account=account, turns=1, collect_above=least)
+    judge = Judge(chain=world.chain(), replayer=world, journal=journal, account=account, collect_above=least)
     assert isinstance(judge.tick(), plan.Rest)
