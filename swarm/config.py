@@ -42,6 +42,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "disk_gib": (("SWARM_DISK_GIB",), None),
     "cache_gib": (("SWARM_CACHE_GIB",), None),
     "cost_per_hour": (("SWARM_COST_PER_HOUR",), None),
+    "collect_above": (("SWARM_COLLECT_ABOVE",), "5"),
     "metrics_port": (("SWARM_METRICS_PORT",), None),
 }
 

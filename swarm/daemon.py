@@ -44,6 +44,23 @@ class Heart:
         return f"the loop has not turned for {age:.0f} s" if age > self._patience else None
 
 
+class ClockStep:
+    """Notices that the machine's clock was set: the wall's time moved otherwise than the monotonic one."""
+
+    _NOTICED_SECONDS = 1.0
+
+    def __init__(self) -> None:
+        self._offset = time.time() - time.monotonic()
+
+    def happened(self) -> bool:
+        """Whether it was set since this was last asked."""
+        before, self._offset = self._offset, time.time() - time.monotonic()
+        if abs(self._offset - before) < self._NOTICED_SECONDS:
+            return False
+        log.warning("clock_was_set", seconds=round(self._offset - before))
+        return True
+
+
 def run(
     tick: Callable[[], object],
     *,
@@ -56,10 +73,11 @@ def run(
 
     `watch` is asked four times a second, beside a tick that may be waiting, whether the next one should come at once.
     """
+    from apscheduler.schedulers import SchedulerNotRunningError
     from apscheduler.schedulers.blocking import BlockingScheduler
 
     scheduler = BlockingScheduler()
-    ended = threading.Event()
+    ended, over = threading.Event(), threading.Event()
 
     def guarded() -> None:
         try:
@@ -74,15 +92,25 @@ def run(
 
     def end(number: int = 0, frame: object = None) -> None:
         ended.set()
-        threading.Thread(target=scheduler.shutdown, kwargs={"wait": False}, daemon=True).start()
+
+    def shut_down() -> None:
+        # Told to end before it has begun, the scheduler would refuse, then begin and never end.
+        while not over.wait(0.02):
+            try:
+                return scheduler.shutdown(wait=False)
+            except SchedulerNotRunningError:
+                continue
 
     def look() -> None:
+        step = ClockStep()
         while not ended.wait(_WATCH_SECONDS):
             try:
-                if watch():
+                # The scheduler waits by the clock on the wall: set back by an hour, it would sleep for an hour.
+                if step.happened() or (watch and watch()):
                     scheduler.modify_job(_TICK, next_run_time=datetime.now().astimezone())
             except Exception as error:
                 log.error("watch_failed", reason=repr(error))
+        shut_down()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
@@ -93,11 +121,12 @@ def run(
         seconds=period_seconds,
         coalesce=True,
         max_instances=1,
+        misfire_grace_time=None,  # late is better than left out: after a suspend, a busy minute or a clock that was set
         next_run_time=datetime.now().astimezone(),
     )
-    if watch:
-        threading.Thread(target=look, name="watch", daemon=True).start()
+    threading.Thread(target=look, name="watch", daemon=True).start()
     try:
         scheduler.start()
     finally:
+        over.set()
         ended.set()

@@ -12,7 +12,7 @@ SwarmError                 1   something unexpected
 │   └── NotMined           9   a transaction was sent and is not mined yet
 ├── Reverted               9   the contract refused (one subclass per custom error: swarm.chain.reverts)
 ├── JobFailed             10   the job itself failed: its program, its limits, its sandbox
-└── IntegrityError        13   somebody may be lying: never retried, evidence kept
+└── IntegrityError        13   somebody may be lying: never retried, evidence kept (WrongBytes: a store lied)
 """
 
 from __future__ import annotations
@@ -79,3 +79,7 @@ class JobFailed(SwarmError):
 
 class IntegrityError(SwarmError):
     exit_code = 13
+
+
+class WrongBytes(IntegrityError):
+    """A store sent other bytes than the content's name says. That tells nothing about the content or who made it."""

@@ -10,20 +10,26 @@ import sqlite3
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from swarm.disk import DiskFull, is_full
 from swarm.errors import UsageError
 
 _BOUND = "deployment"
 
 
 class Journal:
-    """A small table of JSON documents by (kind, key). Every write is durable when the call returns."""
+    """A small table of JSON documents by (kind, key). Every write is durable when the call returns.
+
+    Every method raises DiskFull when there is no space to write; nothing that was written before is lost by it.
+    """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._path, self._guard = path, threading.Lock()
+        self._path, self._lock = path, threading.RLock()
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
@@ -56,6 +62,18 @@ class Journal:
         with self._guard:
             self._database.execute("DELETE FROM entry WHERE kind = ? AND key = ?", (kind, key))
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """The writes of the block happen all or not at all, whatever ends this process in between."""
+        with self._guard:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._roll_back()
+                raise
+            self._database.execute("COMMIT")
+
     def items(self, kind: str) -> list[tuple[str, dict]]:
         with self._guard:
             rows = self._database.execute("SELECT key, value FROM entry WHERE kind = ? ORDER BY key", (kind,))
@@ -64,6 +82,22 @@ class Journal:
     def close(self) -> None:
         with self._guard:
             self._database.close()
+
+    @property
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """One thread at a time, and a full disk in our own words."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.OperationalError as error:
+                if not is_full(error):
+                    raise
+                raise DiskFull(self._path.parent) from error
+
+    def _roll_back(self) -> None:
+        if self._database.in_transaction:  # SQLite may have done it by itself
+            self._database.execute("ROLLBACK")
 
 
 class KeyLock:

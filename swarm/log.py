@@ -86,5 +86,7 @@ def _file_handler(path: Path) -> logging.Handler:
 
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     handler = RotatingFileHandler(path, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+    # A full disk: stderr has the line, a traceback for each would only bury it.
+    handler.handleError = lambda record: None
     handler.setFormatter(_Json())
     return handler

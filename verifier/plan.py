@@ -4,89 +4,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from swarm.protocol.types import BallotStatus, CaseStatus, JobId, JobStatus, SlotId
-from verifier.fallback import Step, next_step
-from verifier.view import Hand, Move, Observed, View
+from swarm.protocol.types import BallotStatus, CaseStatus, JobStatus
+from verifier.actions import (
+    Action,
+    BringSeed,
+    Collect,
+    DrawCommittee,
+    Execute,
+    MakeSeed,
+    OpenAudit,
+    ReplaceJudge,
+    Replay,
+    Rest,
+    Reveal,
+    Seal,
+    Tally,
+    Verdict,
+    Volunteer,
+    move_of,
+)
+from verifier.fallback import next_step
+from verifier.view import Hand, Observed, View
 
 REDRAW_SECONDS = 300  # a draw that left seats empty walked 64 places: the next one may wait for judges to become free
 SEED_PATIENCE_SECONDS = 7 * 24 * 3600  # of the ballots: after it a committee without a seed is given up
 MAX_CASES, WRONG_FEES = 4, 5  # of the bench: live cases of a slot, and fees that each reserves of its bond
 
 
-@dataclass(frozen=True, slots=True)
-class Reveal:
-    item: Observed
-    seat: int
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    item: Observed
-    seat: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Replay:
-    item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class BringSeed:
-    item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class MakeSeed:
-    item: Observed
-    step: Step
-
-
-@dataclass(frozen=True, slots=True)
-class OpenAudit:
-    item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class DrawCommittee:
-    item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Execute:
-    item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class ReplaceJudge:
-    item: Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Volunteer:
-    item: Observed
-    slot_id: SlotId
-
-
-@dataclass(frozen=True, slots=True)
-class Rest:
-    reason: str
-
-
-Owed = Reveal | Seal | Verdict | Replay
-Common = BringSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer  # one judge does it for all
-Action = Owed | Common | MakeSeed | Rest
 _RULES: list[Callable[[View, Observed], Action | None]] = []
 
 
@@ -104,16 +49,15 @@ def decide(view: View) -> Action:
             if action and move_of(action) not in view.refused:
                 return action
             refused += [action] if action else []
+    for action in map(Collect, sorted(view.uncollected)):
+        if move_of(action) not in view.refused:
+            return action
+        refused.append(action)
     if refused:
         return min(refused, key=lambda action: view.refused[move_of(action)])
     if view.replaying:
         return Rest(f"re-executing a segment of job {view.replaying[0]}")
     return Rest("nothing to judge")
-
-
-def move_of(action: Action) -> Move:
-    """What an action is remembered by when it fails."""
-    return type(action).__name__, (JobId(0), 0) if isinstance(action, Rest) else action.item.key
 
 
 def _rule(function: Callable[[View, Observed], Action | None]) -> Callable[[View, Observed], Action | None]:

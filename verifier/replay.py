@@ -5,7 +5,6 @@ committed to, checks a claim within bounds, or fetches the whole result."""
 from __future__ import annotations
 
 import json
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -28,13 +27,14 @@ from verifier.closer import ReplayCloser, Sides
 from verifier.evidence import finite, leaf_evidence, word_evidence
 from verifier.finding import Finding
 from verifier.question import NotThere, Question, Start
+from verifier.workspaces import Workspaces
 
 
 class Replayer:
     """Runs a judge's re-executions on one machine."""
 
     def __init__(self, store: Store, sandbox: Sandbox, home: Path) -> None:
-        self._store, self._sandbox, self._home = store, sandbox, home
+        self._store, self._sandbox, self.workspaces = store, sandbox, Workspaces(home)
         self._cache = InputCache(store, home / "cache")
 
     def replay(
@@ -145,7 +145,7 @@ class Replayer:
         """What the comparison needs of ours: the segment again, or what the workload's checker leaves."""
         if question.spec.verification is not Verification.PROOF:
             return self._execute(question, before)
-        workspace = self.workspace(question.job, question.segment)
+        workspace = self.workspaces.of(question.job, question.segment)
         arguments = (self._sandbox, question.spec, question.inputs)
         return check_claim(*arguments, segment=question.index, claim=theirs, workspace=workspace, **question.run)
 
@@ -159,14 +159,10 @@ class Replayer:
             first=question.index,
             last=question.index + 1,
             state=state,
-            workspace=self.workspace(question.job, question.segment, name),
+            workspace=self.workspaces.of(question.job, question.segment, name),
             numeric=numeric,
             **question.run,
         )
-
-    def workspace(self, job: Job, segment: int, name: str = "") -> Path:
-        """Where the last re-execution of a segment left its outputs; those of a closer look have names."""
-        return self._home / "replay" / "-".join(filter(None, (str(job.job_id), str(segment), name)))
 
     def fetch(
         self,
@@ -252,9 +248,8 @@ class Replayer:
 
     def _pass_through(self, cid: str) -> None:
         """Fetches content without keeping it."""
-        self._home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._home, prefix="fetched-") as directory:
-            self._store.export(cid, Path(directory) / "output", limits=STATE_LIMITS, keep=False)
+        with self.workspaces.passing() as folder:
+            self._store.export(cid, folder / "output", limits=STATE_LIMITS, keep=False)
 
     def _word(
         self,

@@ -4,27 +4,28 @@
 from __future__ import annotations
 
 import secrets
-import threading
 
 from eth_account.signers.local import LocalAccount
 
 from swarm.chain import reverts
 from swarm.chain.network import Chain
-from swarm.errors import Reverted, SwarmError, TransientError
+from swarm.errors import Reverted, TransientError
 from swarm.journal import Journal
 from swarm.log import Log
 from swarm.protocol import commitment
-from swarm.protocol.types import UNDELIVERED, Address, BallotStatus, CaseStatus, JobId
+from swarm.protocol.types import Address, Amount, BallotStatus, CaseStatus, SlotId
 from verifier import plan
+from verifier.actions import Common
 from verifier.fallback import Fallback
-from verifier.finding import Finding
+from verifier.fees import Fees
 from verifier.observer import Observer, epoch_of
 from verifier.queue import Watch
 from verifier.replay import Replayer
+from verifier.replays import FAILED, FINDING, Replays, name_of
 from verifier.view import Key, Observed, View
 
 log = Log("verifier")
-FINDING, SEAL, FAILED = "finding", "seal", "failed"
+SEAL = "seal"
 # Somebody else was faster, or the state was read a block too early: what we wanted is done, or the next look tells.
 _DONE_BY_OTHERS = (
     "StaleJob",
@@ -43,11 +44,8 @@ _DONE_BY_OTHERS = (
     "NotDrawn",
     "NoVolunteerWanted",
     "SlotNotEligible",
+    "NothingEarned",
 )
-_RETRY_SECONDS, _RETRY_SHARE = (
-    60,
-    20,
-)  # an interrupted replay is tried again after a twentieth of its time, at most this
 
 
 class Judge:
@@ -61,19 +59,18 @@ class Judge:
         journal: Journal,
         account: LocalAccount,
         cost_per_second: float = 0.0,
+        collect_above: Amount | None = None,
     ) -> None:
-        self._chain, self._replayer, self._journal, self._account = chain, replayer, journal, account
+        self._chain, self._journal, self._account = chain, journal, account
         self._address = Address(account.address)
         self._fallback = Fallback(chain, journal, account)
         self._observer = Observer(chain, self._address, self._fallback.outage)
         self._reveal_seconds = chain.ballots.reveal_seconds()
-        self._postponed: dict[Key, int] = {}
+        self._replays = Replays(replayer, journal, lambda: self._now)
+        self._fees = Fees(chain, collect_above)
         self._drawn_in_vain: dict[Key, int] = {}
         self._refused: dict[plan.Move, int] = {}
         self._ticks = self._now = 0
-        self._thread: threading.Thread | None = None
-        self._replaying: Key | None = None
-        self._stop = threading.Event()
         self._last_rest = ""
         self._cost_per_second = cost_per_second
         self.watch = Watch()
@@ -98,13 +95,13 @@ class Judge:
             self._refused[plan.move_of(action)] = self._ticks
             if not reverts.is_refusal(error, *_DONE_BY_OTHERS):
                 log.error("refused", reason=str(error))
-            elif isinstance(action, plan.Common):
+            elif isinstance(action, Common):
                 self._observer.window.lost(is_paid=error.is_mined)
                 name, job_id = type(action).__name__, action.item.job.job_id
                 log.info("race_lost", action=name, job_id=job_id, gas_paid=error.is_mined)
             return plan.Rest(str(error))
         self._refused.pop(plan.move_of(action), None)
-        if isinstance(action, plan.Common):
+        if isinstance(action, Common):
             self._observer.window.won()
         return action
 
@@ -118,9 +115,7 @@ class Judge:
 
     def stop(self) -> None:
         """Ends a running replay; it is run again after a restart."""
-        self._stop.set()
-        if self._thread:
-            self._thread.join()
+        self._replays.stop()
 
     def observe(self) -> View:
         with self._chain.client.snapshot() as now:
@@ -132,28 +127,25 @@ class Judge:
         observed = self._observer.observed(now)
         wanted = any(item.case.status is CaseStatus.JUDGING and not item.case.judge for item in observed)
         # A replay that ends now writes its finding first: `replaying` is read before the journal.
-        replaying = self._replaying
+        replaying = self._replays.running
         return View(
             now=now,
             mine=mine,
             observed=observed,
-            replayed=self._keys(FINDING),
-            failed=self._keys(FAILED),
-            sealed=self._keys(SEAL),
+            replayed=self._replays.keys(FINDING),
+            failed=self._replays.keys(FAILED),
+            sealed=self._replays.keys(SEAL),
             replaying=replaying,
             reveal_seconds=self._reveal_seconds,
-            postponed=dict(self._postponed),
+            postponed=dict(self._replays.postponed),
             drawn_in_vain=self._drawn_in_vain,
             refused=self._refused,
             hands=self._observer.my_hands() if wanted else (),
             turn_seconds=self._observer.turn,
             seed_order=self._observer.seed_order,
             cost_per_second=self._cost_per_second,
+            uncollected=self._fees.due(now, mine),
         )
-
-    def _keys(self, kind: str) -> frozenset[Key]:
-        pairs = (name.split("-") for name, _ in self._journal.items(kind))
-        return frozenset((JobId(int(job)), int(round_)) for job, round_ in pairs)
 
     # actions
 
@@ -166,11 +158,13 @@ class Judge:
             case plan.Verdict(item):
                 self._verdict(item)
             case plan.Replay(item):
-                self._start_replay(item)
+                self._replays.start(item)
             case plan.BringSeed(item):
                 self._bring_seed(item)
             case plan.MakeSeed(item, step):
                 self._fallback.act(item.outage, step)
+            case plan.Collect(slot_id):
+                self._collect(slot_id)
             case plan.Rest(reason):
                 if reason != self._last_rest:
                     log.info("resting", reason=reason)
@@ -217,7 +211,7 @@ class Judge:
         log.info(event, job_id=job_id, round=round_, size=ballot.size, seats=ballot.seats)
 
     def _verdict(self, item: Observed) -> None:
-        finding = self._finding(item.key)
+        finding = self._replays.finding(item.key)
         facts = {"job_id": item.job.job_id, "segment": finding.segment}
         if finding.matches and finding.opening is not None:
             self._chain.court.confirm(self._account, item.job, finding.opening, finding.proof)
@@ -231,12 +225,22 @@ class Judge:
             self.watch.said["denied"] += 1
             log.warning("denied", **facts, available=finding.opening is not None, evidence=finding.evidence_cid)
 
+    def _collect(self, slot_id: SlotId) -> None:
+        earned = self._chain.bench.bond(slot_id).earned
+        try:
+            self._chain.bench.collect(self._account, slot_id)
+        except Reverted:  # somebody else did it
+            self._fees.collected(slot_id)
+            raise
+        self._fees.collected(slot_id)
+        log.info("fees_collected", slot=slot_id, amount=earned)
+
     def _seal(self, item: Observed, seat: int) -> None:
         job_id, round_ = item.key
-        finding = self._finding(item.key)
-        entry = self._journal.get(SEAL, _name(item.key)) or {"salt": secrets.token_hex(32)}
+        finding = self._replays.finding(item.key)
+        entry = self._journal.get(SEAL, name_of(item.key)) or {"salt": secrets.token_hex(32)}
         # The salt is on disk before the seal is on chain: a seal nobody can open would cost a fee.
-        self._journal.put(SEAL, _name(item.key), entry)
+        self._journal.put(SEAL, name_of(item.key), entry)
         salt = bytes.fromhex(entry["salt"])
         sealed = commitment.seal(job_id, round_, self._address, finding.verdict, finding.evidence_cid, salt)
         self._chain.ballots.seal(self._account, item.job, round_, seat, sealed, draws=item.undrawn)
@@ -244,8 +248,8 @@ class Judge:
 
     def _reveal(self, item: Observed, seat: int) -> None:
         job_id, round_ = item.key
-        finding = self._finding(item.key)
-        salt = bytes.fromhex((self._journal.get(SEAL, _name(item.key)) or {})["salt"])
+        finding = self._replays.finding(item.key)
+        salt = bytes.fromhex((self._journal.get(SEAL, name_of(item.key)) or {})["salt"])
         ballots, account, evidence = self._chain.ballots, self._account, finding.evidence_cid
         is_last = item.ballot.revealed_seats | 1 << seat == item.ballot.sealed_seats
         if finding.opening is None:
@@ -256,64 +260,3 @@ class Judge:
             ballots.reveal(account, *said, tallies=is_last)
         self.watch.said["voted_for" if finding.matches else "voted_against"] += 1
         log.info("revealed", job_id=job_id, round=round_, matches=finding.matches, tallied=is_last)
-
-    def _finding(self, key: Key) -> Finding:
-        entry = self._journal.get(FINDING, _name(key))
-        if entry is None:
-            raise TransientError(f"the finding of job {key[0]} is not in the journal yet")
-        return Finding.from_json(entry)
-
-    # re-execution, in a thread of its own
-
-    def _start_replay(self, item: Observed) -> None:
-        self._replaying = item.key
-        self._thread = threading.Thread(target=self._replay, args=(item,), name=f"replay-{item.job.job_id}")
-        self._thread.start()
-
-    def _replay(self, item: Observed) -> None:
-        job_id = item.job.job_id
-        try:
-            finding = self._found(item)
-            self._journal.put(FINDING, _name(item.key), finding.to_json())
-            log.info(
-                "replay_finished",
-                job_id=job_id,
-                segment=finding.segment,
-                matches=finding.matches,
-                wall_seconds=round(finding.wall_seconds, 1),
-                cpu_seconds=round(finding.cpu_seconds, 1),
-            )
-        except TransientError as error:
-            self._postpone(item, str(error))
-        except SwarmError as error:
-            self._give_up(item, str(error))
-        except Exception as error:
-            # A thread's exception would vanish; the deadline then costs a fee, and the log must say why.
-            self._give_up(item, repr(error))
-        finally:
-            self._replaying = None
-
-    def _found(self, item: Observed) -> Finding:
-        job, segment = item.job, item.segment
-        log.info("replay_started", job_id=job.job_id, segment=segment, deadline=item.deadline)
-        left = item.deadline - self._now
-        is_patient = left > 2 * job.segment_seconds
-        if segment == UNDELIVERED:
-            return self._replayer.fetch(job, is_patient=is_patient, stop=self._stop)
-        return self._replayer.replay(job, segment, wall_seconds=max(1, left), is_patient=is_patient, stop=self._stop)
-
-    def _postpone(self, item: Observed, reason: str) -> None:
-        """Something was not there yet: other cases come first for a while."""
-        pause = min(_RETRY_SECONDS, (item.deadline - self._now) // _RETRY_SHARE)
-        self._postponed[item.key] = self._now + max(1, pause)
-        log.warning("replay_interrupted", job_id=item.job.job_id, reason=reason)
-
-    def _give_up(self, item: Observed, reason: str) -> None:
-        if not self._stop.is_set():
-            self._journal.put(FAILED, _name(item.key), {"reason": reason[:500]})
-            log.error("replay_failed", job_id=item.job.job_id, reason=reason[:500])
-
-
-def _name(key: Key) -> str:
-    """A key of the journal."""
-    return f"{key[0]}-{key[1]}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from swarm.protocol.types import Address, Ballot, Bond, Case, Job, JobId, Slot, SlotId
+from swarm.protocol.types import Address, Amount, Ballot, Bond, Case, Job, JobId, Slot, SlotId
 from verifier.fallback import Outage
 
 Key = tuple[JobId, int]  # job and round
@@ -81,4 +81,5 @@ class View:
     turn_seconds: Callable[[JobId], int] = lambda job_id: 0
     # Where several seeds are overdue, each judge begins with another one.
     seed_order: Callable[[Observed], int] = lambda item: 0
+    uncollected: Mapping[SlotId, Amount] = field(default_factory=dict)  # earned fees that are worth a transfer
     cost_per_second: float = 0.0  # of this machine, token units: what pays less is not volunteered for

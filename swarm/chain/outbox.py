@@ -56,6 +56,7 @@ class Sent:
 class _Account:
     lock: threading.Lock = field(default_factory=threading.Lock)
     open: dict[int, Sent] = field(default_factory=dict)
+    is_new: bool = True  # whether this process has not sent anything from it yet
 
 
 # Shared by all clients of this process: two of them may send from one account to one chain.
@@ -75,6 +76,7 @@ class Outbox:
         Raises NotMined where it was sent, raised up to the cap, sent again, and is still not mined.
         """
         own = self._account(account.address)
+        self._await_former_life(account.address, own)
         for _ in range(_TRIES):
             with own.lock:
                 transaction = prepare(self._fees_now())
@@ -90,6 +92,22 @@ class Outbox:
             return sum(len(own.open) for (chain, _), own in _ACCOUNTS.items() if chain == self._chain)
 
     # sending
+
+    def _await_former_life(self, address: str, own: _Account) -> None:
+        """What a process that was killed had sent may just be what is sent now: whether it is still needed can be told
+        once that is mined. Not for longer than a transaction may take before it counts as stuck."""
+        if not own.is_new:
+            return
+        address, end = Web3.to_checksum_address(address), time.monotonic() + self._fees.stuck_seconds
+        while (waiting := self._in_pool(address)) and not own.open and time.monotonic() < end:
+            log.info("former_transactions_awaited", count=waiting)
+            time.sleep(min(_LONGEST_PAUSE, self._fees.stuck_seconds / 4))
+        own.is_new = False
+
+    def _in_pool(self, address: str) -> int:
+        """How many transactions of an account the endpoint holds that are not mined."""
+        count = self._eth.get_transaction_count
+        return count(address, "pending") - count(address, "latest")
 
     def _same(self, transaction: dict, own: _Account) -> Sent | None:
         """The same call that was given up waiting for: it is waited for again, not sent a second time."""

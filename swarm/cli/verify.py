@@ -50,7 +50,7 @@ def command(context: Context, job: str, segment: int | None, local: Path | None,
     context.screen.note(f"re-executing segment {chosen} of {found.segments} …")
     wall_seconds = seconds or 3 * found.segment_seconds
     finding = replayer.replay(found, chosen, wall_seconds=wall_seconds, on_progress=_progress(context))
-    _show(context, found, finding, _keep(context, found, finding, replayer.workspace(found, chosen), local))
+    _show(context, found, finding, _keep(context, found, finding, replayer.workspaces.of(found, chosen), local))
     if not finding.matches:
         hint = f"within the audit window: swarm job challenge {found.job_id} --segment {chosen}"
         raise IntegrityError(f"segment {chosen} of job {found.job_id} is not what this machine finds", hint=hint)

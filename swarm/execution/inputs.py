@@ -66,7 +66,7 @@ class InputCache:
 
     def __init__(self, store: Store, directory: Path) -> None:
         self._store = store
-        self._directory = directory
+        self.directory = directory
 
     def fetch(self, spec: Spec) -> Inputs:
         """Everything the spec names, checked. Raises NotFound, IntegrityError, SpecError, TransientError."""
@@ -82,15 +82,15 @@ class InputCache:
 
     def entry(self, cid: str, limits: ExportLimits) -> Path:
         """The file or directory of `cid`, exported once. Blocks of big inputs are not kept twice."""
-        target = self._directory / cid
+        target = self.directory / cid
         if not target.exists():
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self.directory.mkdir(parents=True, exist_ok=True)
             self._store.export(cid, target, limits=limits, keep=False)
         return target
 
     def forget(self, cid: str) -> None:
         """Removes an entry, if it is there."""
-        path = self._directory / cid
+        path = self.directory / cid
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 from swarm.runtime import processes
 
 MARKER = "SWARM_SANDBOX"
+SCRATCH_PREFIX = "computeswarm-run-"
 
 
 class Orphans:
@@ -18,8 +20,8 @@ class Orphans:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def note(self, owner: str, pid: int, marker: str) -> Path:
-        """Remembers a launcher; the returned file is to be removed when the run is over."""
+    def note(self, owner: str, pid: int, marker: str, scratch: Path) -> Path:
+        """Remembers a launcher and its temporary folder; the returned file is to be removed when the run is over."""
         folder = self._folder(owner)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = processes.entry(pid)
@@ -28,6 +30,7 @@ class Orphans:
             "start_ticks": found.start_ticks if found else None,
             "boot": processes.boot_id(),
             "marker": marker,
+            "scratch": str(scratch),
         }
         path = folder / f"{marker}.json"
         path.write_text(json.dumps(facts))
@@ -47,10 +50,16 @@ def _end(path: Path) -> None:
     try:
         facts = json.loads(path.read_text())
         pid, start_ticks, boot, marker = (facts[key] for key in ("pid", "start_ticks", "boot", "marker"))
+        scratch = Path(facts["scratch"])
     except (OSError, ValueError, KeyError, TypeError):
         return
-    if boot != processes.boot_id():
-        return
+    if boot == processes.boot_id():
+        _end_processes(pid, start_ticks, marker)
+    if scratch.name.startswith(SCRATCH_PREFIX):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _end_processes(pid: int, start_ticks: int, marker: str) -> None:
     launcher = processes.entry(pid)
     # Numbers are reused: the same number with another start is somebody else's process.
     if launcher and launcher.start_ticks == start_ticks:

@@ -26,7 +26,7 @@ from swarm.runtime import bubblewrap, processes
 from swarm.runtime.environment import environment_of
 from swarm.runtime.gpu_loan import lent
 from swarm.runtime.lines import Lines
-from swarm.runtime.orphans import MARKER, Orphans
+from swarm.runtime.orphans import MARKER, SCRATCH_PREFIX, Orphans
 from swarm.runtime.outputs import empty, excess, reclaim, require_free_space
 from swarm.runtime.port import JobRun, Limits, Progress, RunEnd, RunOutcome, require_startable
 from swarm.runtime.supervise import Every, supervise
@@ -69,7 +69,7 @@ class ProcessRunner:
         require_startable(run)
         require_free_space(run.outputs)
         mine = (os.geteuid(), os.getegid())
-        scratch = tempfile.TemporaryDirectory(prefix="computeswarm-", ignore_cleanup_errors=True)
+        scratch = tempfile.TemporaryDirectory(prefix=SCRATCH_PREFIX, ignore_cleanup_errors=True)
         with lent(run.gpu), scratch as folder:
             work = _Group(run, self._orphans, Path(folder), self.has_bubblewrap)
             try:
@@ -112,7 +112,7 @@ class _Group:
             self._launcher = _launch(order, theirs, self._marker)
         finally:
             os.close(theirs)
-        self._note = orphans.note(run.owner, self._launcher.pid, self._marker)
+        self._note = orphans.note(run.owner, self._launcher.pid, self._marker, folder)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 

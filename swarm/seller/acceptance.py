@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from swarm.chain.network import Chain
-from swarm.errors import IntegrityError, JobFailed, NotFound, SwarmError, TransientError, UsageError
-from swarm.execution.inputs import InputCache, Inputs, read_spec
+from swarm.disk import DiskFull, is_full
+from swarm.errors import IntegrityError, JobFailed, NotFound, SwarmError, TransientError, UsageError, WrongBytes
+from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
 from swarm.log import Log
 from swarm.protocol.hardware import EXACT_CLASS, class_number
 from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Job
@@ -64,13 +65,17 @@ class Acceptance:
             self._make_room(wanted | set(in_use))
             log.info("fetching_inputs", job_id=job.job_id, type=spec.type)
             inputs = self._cache.fetch(spec)
+            if job.terms.input != ZERO_DIGEST:  # another seller's last output, which may be gone as well
+                self._cache.entry(cid_from_digest(job.terms.input, DAG_PB), STATE_LIMITS)
             self._quota.used(wanted)
             self._check_memory(inputs)
         except (Refused, TransientError):
             raise
-        except NotFound as error:
+        except (NotFound, WrongBytes) as error:
             raise Refused(Reason.INPUTS, str(error)) from error
         except (UsageError, IntegrityError, JobFailed) as error:
+            if is_full(error):
+                raise DiskFull(self._cache.directory) from error
             raise Refused(Reason.SPEC, str(error)) from error
         self._make_room(wanted | set(in_use))
         return self._affordable_collateral(job)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import enum
 import json
-import os
 import secrets
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from swarm.disk import partial
 
 
 class Mode(enum.StrEnum):
@@ -92,7 +93,11 @@ class Control:
 def write_atomically(path: Path, content: dict) -> None:
     """A JSON file that only its owner can read."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f"{path.name}.{os.getpid()}.part")
-    fresh.touch(mode=0o600)
-    fresh.write_text(json.dumps(content))
-    fresh.replace(path)
+    fresh = partial(path)
+    try:
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(content))
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise

@@ -16,6 +16,7 @@ __all__ = ["Mode", "Policy", "Reason", "Step", "View", "Work", "decide"]
 
 # A submission needs a block or two; work that ends later than this before the deadline is lost work.
 SUBMIT_MARGIN_SECONDS = 10
+_AT_WORK = (None, Step.ACCEPTED, Step.HANDING_BACK)  # of a running job: neither published nor given up
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,21 @@ class HandBack:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteHandBack:
+    """Write down that a hand-back had happened before this worker was killed."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """End a job whose deadline this worker missed: the penalty is lost, the rest of the collateral is free again."""
+
     job: Job
 
 
@@ -59,16 +74,18 @@ class Rest:
     reason: str
 
 
-Action = Submit | HandBack | Settle | Abort | Run | Consider | Rest
+Action = Submit | NoteHandBack | HandBack | Settle | Abort | Refund | Run | Consider | Rest
 
 
 def decide(view: View) -> Action:
     """The next action: what is paid for first, then new work."""
     return (
         submit_due(view)
+        or hand_back_to_note(view)
         or hand_back_due(view)
         or settle_due(view)
         or abort_due(view)
+        or refund_due(view)
         or run_next(view)
         or consider_next(view)
         or rest(view)
@@ -83,6 +100,12 @@ def submit_due(view: View) -> Submit | None:
     return None
 
 
+def hand_back_to_note(view: View) -> NoteHandBack | None:
+    """Where the journal says that a part was on its way, and the chain that it has arrived."""
+    moved = (job for job in view.jobs if job.seller == view.seller and job.status is not JobStatus.RUNNING)
+    return next((NoteHandBack(job) for job in moved if _step(view, job) is Step.HANDING_BACK), None)
+
+
 def hand_back_due(view: View) -> HandBack | None:
     """Once the run has ended where it was."""
     if not view.hands_back or view.running is not None:
@@ -91,8 +114,10 @@ def hand_back_due(view: View) -> HandBack | None:
 
 
 def hand_back_is_vain(view: View) -> bool:
-    """Whether it was asked for and nothing is there that could be. While a run still ends, that is not known."""
-    return view.hands_back and view.running is None and hand_back_due(view) is None
+    """Whether it was asked for and nothing is there that could be. While a run still ends, or one that was sent is not
+    noted, that is not known."""
+    is_known = view.running is None and hand_back_to_note(view) is None
+    return view.hands_back and is_known and hand_back_due(view) is None
 
 
 def settle_due(view: View) -> Settle | None:
@@ -111,10 +136,16 @@ def abort_due(view: View) -> Abort | None:
             continue
         if work and work.step is Step.FAILED:
             return Abort(job, work.reason)
-        is_held = view.running != job.job_id and (work is None or work.step is Step.ACCEPTED)
+        is_held = view.running != job.job_id and _step(view, job) in _AT_WORK
         if is_held and not _has_time(view, job):
             return Abort(job, "no time is left for it")
     return None
+
+
+def refund_due(view: View) -> Refund | None:
+    """Anyone may, but the buyer may have gone: without it the collateral would stay locked."""
+    late = (job for job in _mine(view, JobStatus.RUNNING) if view.now > job.deadline and view.running != job.job_id)
+    return next((Refund(job) for job in late), None)
 
 
 def run_next(view: View) -> Run | None:
@@ -160,8 +191,12 @@ def _mine(view: View, status: JobStatus) -> list[Job]:
 
 def _unfinished(view: View) -> list[Job]:
     """Accepted jobs whose result is neither published nor given up."""
-    running = _mine(view, JobStatus.RUNNING)
-    return [job for job in running if job.job_id not in view.work or view.work[job.job_id].step is Step.ACCEPTED]
+    return [job for job in _mine(view, JobStatus.RUNNING) if _step(view, job) in _AT_WORK]
+
+
+def _step(view: View, job: Job) -> Step | None:
+    work = view.work.get(job.job_id)
+    return work.step if work else None
 
 
 def _has_time(view: View, job: Job) -> bool:

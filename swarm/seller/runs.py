@@ -12,7 +12,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from swarm.chain.network import Chain
-from swarm.errors import SwarmError, TransientError, UsageError
+from swarm.disk import DiskFull, is_full
+from swarm.errors import NotFound, SwarmError, TransientError, UsageError, WrongBytes
 from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec, result_cid
 from swarm.execution.results import Published, leaves_of, publish, read_manifest
 from swarm.execution.segments import Product, Sandbox, execute
@@ -20,6 +21,7 @@ from swarm.journal import Journal
 from swarm.log import Log
 from swarm.protocol import commitment
 from swarm.protocol.types import ZERO_DIGEST, Digest, Job, JobId
+from swarm.runtime.outputs import require_free_space
 from swarm.seller.board import Board
 from swarm.seller.checkpoints import Checkpoints
 from swarm.seller.plan import SUBMIT_MARGIN_SECONDS
@@ -58,6 +60,7 @@ class Runs:
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
         self._phase_seconds: Counter[str] = Counter()
+        self._trouble = ""
         self.job: Job | None = None
 
     @property
@@ -67,6 +70,8 @@ class Runs:
 
     def start(self, job: Job) -> None:
         self._end.clear()
+        if self._journal.get(KIND, str(job.job_id)) is None:  # accepted by a life that could not note it any more
+            self.write(Work(job.job_id, Step.ACCEPTED))
         self.job = job
         self._thread = threading.Thread(target=self._run, args=(job,), name=f"job-{job.job_id}")
         self._thread.start()
@@ -116,22 +121,32 @@ class Runs:
         try:
             self._execute_and_publish(job)
         except TransientError as error:
-            log.warning("run_interrupted", job_id=job.job_id, reason=str(error))
-        except SwarmError as error:
-            self._failed(job, str(error))
+            self._interrupted(job, str(error))
         except Exception as error:
             # A thread's exception would vanish: the job is given up in time instead of missing its deadline.
-            self._failed(job, repr(error))
+            self._failed(job, error)
         finally:
             self.job = None
             self._board.changed(running=None)
 
-    def _failed(self, job: Job, reason: str) -> None:
+    def _interrupted(self, job: Job, reason: str) -> None:
+        """It is started again, for as long as there is time; what lasts is told once."""
+        (log.warning if reason != self._trouble else log.info)("run_interrupted", job_id=job.job_id, reason=reason)
+        self._trouble = reason
+
+    def _failed(self, job: Job, error: Exception) -> None:
         if self._end.is_set():
             log.info("run_paused", job_id=job.job_id, segments_done=self.checkpoints(job).count())
             return
-        log.error("run_failed", job_id=job.job_id, reason=reason)
-        self.write(Work(job.job_id, Step.FAILED, reason=reason[:500]))
+        try:
+            if is_full(error):
+                raise DiskFull(self._home)
+            require_free_space(self._home)  # a program that found the disk full has not failed
+            reason = str(error) if isinstance(error, SwarmError) else repr(error)
+            self.write(Work(job.job_id, Step.FAILED, reason=reason[:500]))
+            log.error("run_failed", job_id=job.job_id, reason=reason)
+        except TransientError as full:
+            self._interrupted(job, str(full))
 
     def _execute_and_publish(self, job: Job) -> None:
         checkpoints = self.checkpoints(job)
@@ -144,14 +159,17 @@ class Runs:
         log.info("result_published", job_id=job.job_id, cid=published.result_cid)
 
     def _execute(self, job: Job, checkpoints: Checkpoints, done: tuple[Product, ...]) -> tuple[Product, ...]:
-        with self._phase("fetching"):
+        with self._phase("fetching"), _there_before():
             spec = read_spec(self._store, job.spec_cid)
             inputs = self._cache.fetch(spec)
+            state = self._state(job, spec, inputs, done)
         first = job.terms.first_segment + len(done)
         left = job.deadline - self._chain.client.now() - SUBMIT_MARGIN_SECONDS
         sandbox = self._sandbox.runner.name
         log.info("job_started", job_id=job.job_id, segments=job.segments, segments_done=len(done), sandbox=sandbox)
         self._show(job, phase="starting", done=len(done), started_at=time.time())
+        # An engine that was away may have come back with what it was running then.
+        self._sandbox.runner.reap(self._sandbox.owner)
         try:
             with self._phase("running"):
                 execution = execute(
@@ -160,7 +178,7 @@ class Runs:
                     inputs,
                     first=first,
                     last=job.terms.first_segment + job.segments,
-                    state=self._state(job, spec, inputs, done),
+                    state=state,
                     workspace=checkpoints.run_folder,
                     wall_seconds=max(left, 1),
                     on_progress=self._listener(job, None if workload_of(spec).is_foreign else checkpoints),
@@ -247,6 +265,15 @@ class Runs:
     def _seconds_left(self, job: Job) -> int:
         """Until the last moment at which a submission still makes sense."""
         return job.deadline - SUBMIT_MARGIN_SECONDS - self._chain.client.now()
+
+
+@contextmanager
+def _there_before() -> Iterator[None]:
+    """This worker held the content when it took the job: that a store lost it, or lies now, passes."""
+    try:
+        yield
+    except (NotFound, WrongBytes) as error:
+        raise TransientError(f"what was fetched before is not there now: {error}") from error
 
 
 def _as_submitted(job: Job, published: Published, segments: int) -> Job:

@@ -15,10 +15,12 @@ from swarm.seller.policy import Policy
 class Step(enum.StrEnum):
     """How far the work on a job has come; kept in the journal before each action that must not be repeated.
 
+    HANDING_BACK is a job of which a part may be on its way to the chain: what became of it is not noted yet.
     HANDED_BACK marks the rest of a job that this worker handed back: it is for somebody else.
     """
 
     ACCEPTED = "accepted"
+    HANDING_BACK = "handing_back"
     PUBLISHED = "published"
     FAILED = "failed"
     HANDED_BACK = "handed_back"

@@ -13,7 +13,8 @@ from eth_account.signers.local import LocalAccount
 
 from swarm.chain import reverts
 from swarm.chain.network import Chain
-from swarm.errors import Reverted, SwarmError, TransientError, UsageError
+from swarm.disk import sweep
+from swarm.errors import Reverted, TransientError
 from swarm.execution.inputs import InputCache
 from swarm.execution.segments import Sandbox
 from swarm.journal import Journal
@@ -25,6 +26,7 @@ from swarm.seller.board import Board
 from swarm.seller.candidates import Candidates
 from swarm.seller.control import Control, Mode
 from swarm.seller.gas import Gauge
+from swarm.seller.handback import HandBacks
 from swarm.seller.quota import Quota
 from swarm.seller.retention import Deliverer
 from swarm.seller.runs import KIND, Runs
@@ -56,7 +58,7 @@ class Worker:
         delivery: Deliverer | None = None,
     ) -> None:
         self._chain, self._sandbox, self._journal = chain, sandbox, journal
-        self._account, self._policy = account, policy
+        self._account, self._policy, self._home = account, policy, home
         # The account may be the operator of another one, whose stake is at risk and which is paid.
         self._address = seller or Address(account.address)
         self.board, self._control = Board(home), Control(home)
@@ -74,6 +76,8 @@ class Worker:
             computes=sandbox.computes,
             seller=self._address,
         )
+        own = {"chain": chain, "journal": journal, "runs": self._runs, "board": self.board}
+        self._hand_backs = HandBacks(account=account, control=self._control, **own)
         self._totals = report.Totals(journal)
         self._gauge = Gauge(chain, Address(account.address), self._address)
         self._candidates = Candidates(chain, account, self._address, self._acceptance)
@@ -94,12 +98,15 @@ class Worker:
             self._show(view)
             action = plan.decide(view)
             if plan.hand_back_is_vain(view):
-                self._answer_hand_back(False, "no job that could be handed back is running")
+                self._hand_backs.answer(False, "no job that could be handed back is running")
             self._act(action)
             self._runs.retention.sweep(self._final)
             return action
         except TransientError as error:
-            log.warning("waiting", reason=str(error))
+            # An outage lasts: it is told once, not at every look.
+            if str(error) != self._last_rest:
+                log.warning("waiting", reason=str(error))
+            self._last_rest = str(error)
             self.board.set(trouble={"at": time.time(), "reason": str(error)})
             return plan.Rest(str(error))
 
@@ -114,13 +121,16 @@ class Worker:
             log.info("asked", mode=wish.mode, reason=wish.reason)
             self._wish = wish
             self.board.changed(**wish.facts())
-        if wish.mode in (Mode.PAUSE, Mode.STOP) or (request is not None and self._may_hand_back()):
+        if wish.mode in (Mode.PAUSE, Mode.STOP) or (request is not None and self._hand_backs.may()):
             self._runs.interrupt()
         return is_new
 
     def start(self) -> None:
-        """Once before the first tick: ends what a killed worker left running, forgets what was asked of that one."""
+        """Once before the first tick: ends what a killed worker left running and removes what it left half written,
+        forgets what was asked of that one."""
         self._sandbox.runner.reap(self._sandbox.owner)
+        for folder in (self._home, self._home / "cache"):
+            sweep(folder)
         self._control.clear(Mode.STOP)
         self._wish = self._control.wish()
         for job_id, entry in self._journal.items(KIND):
@@ -190,13 +200,19 @@ class Worker:
             return job
         self._final.add(job.job_id)
         self._candidates.forget(job.job_id)
-        entry = self._journal.get(KIND, str(job.job_id))
-        if entry:
-            self._count(job, entry["step"])
-            self._journal.delete(KIND, str(job.job_id))
-            self._runs.checkpoints(job).forget()
+        if self._journal.get(KIND, str(job.job_id)):
+            self._hand_backs.complete(job)
+            self._forget(job)
             log.info("job_final", job_id=job.job_id, status=job.status.name.lower())
         return job
+
+    def _forget(self, job: Job) -> None:
+        """The entry goes last, together with the count: who is killed in between finds it and does it all again."""
+        entry = self._journal.get(KIND, str(job.job_id)) or {}
+        self._runs.checkpoints(job).forget()
+        with self._journal.together():
+            self._count(job, entry["step"])
+            self._journal.delete(KIND, str(job.job_id))
 
     def _count(self, job: Job, step: str) -> None:
         """A job that somebody else finished was given up here; one that was handed back is somebody else's."""
@@ -207,17 +223,25 @@ class Worker:
     # actions
 
     def _act(self, action: plan.Action) -> None:
+        escrow = self._chain.escrow
         match action:
             case plan.Submit(job, work):
                 self._submit(job, work)
+            case plan.NoteHandBack(job):
+                self._hand_backs.complete(job)
             case plan.HandBack(job):
-                self._hand_back(job)
+                self._hand_backs.make(job)
             case plan.Settle(job):
-                self._settle(job)
+                if self._sent(escrow.settle, job, "AuditPending", "TooEarly"):
+                    log.info("job_settled", job_id=job.job_id, price=job.price)
+            case plan.Refund(job):
+                if self._sent(escrow.refund, job, "TooEarly"):
+                    log.warning("job_late", job_id=job.job_id, collateral=job.collateral)
             case plan.Abort(job, reason):
-                self._chain.escrow.abort(self._account, job)
+                # First the note: the job opens again, and whoever is killed now must not take it a second time.
                 self._runs.write(Work(job.job_id, Step.FAILED, reason=reason))
-                log.warning("job_aborted", job_id=job.job_id, reason=reason)
+                if self._sent(escrow.abort, job):
+                    log.warning("job_aborted", job_id=job.job_id, reason=reason)
             case plan.Run(job):
                 self._runs.start(job)
                 self.watch()  # a pause that was asked for since this was decided
@@ -226,7 +250,7 @@ class Worker:
             case plan.Rest(reason):
                 if reason.split(":")[0] != self._last_rest:
                     log.info("resting", reason=reason)
-                self._last_rest = reason.split(":")[0]
+        self._last_rest = action.reason.split(":")[0] if isinstance(action, plan.Rest) else ""
 
     def _consider(self, job: Job) -> None:
         in_use = self._acceptance.cids_of([each for each in (self._runs.job,) if each])
@@ -247,41 +271,16 @@ class Worker:
             raise TransientError(f"job {job.job_id} could not be submitted: {error}") from error
         log.info("result_submitted", job_id=job.job_id, cid=result)
 
-    def _may_hand_back(self) -> bool:
-        """Whether the running job's terms let it be handed back; otherwise nothing is interrupted for it."""
-        job = self._runs.job
-        return job is not None and job.terms.parts > 1 and self._runs.checkpoints(job).count() > 0
-
-    def _hand_back(self, job: Job) -> None:
+    def _sent(self, step: Callable[..., object], job: Job, *passing: str) -> bool:
+        """Sends a step of a job. False where the job has moved meanwhile, maybe by what a former life sent: the next
+        look tells. Raises TransientError for any other refusal."""
         try:
-            if job.terms.parts < 2:
-                raise UsageError(f"the terms of job {job.job_id} allow one part only, so it cannot be handed back")
-            published, done, last = self._runs.publish_part(job)
-            part = published.result_cid, published.segment_root, done
-            rest, _ = self._chain.escrow.hand_back(self._account, job, part, last)
-        except TransientError:
-            raise
-        except SwarmError as error:
-            self._answer_hand_back(False, str(error))
-            return
-        self._runs.handed_back(job, rest, published)
-        log.info("job_handed_back", job_id=job.job_id, segments_done=done, rest=rest)
-        self._answer_hand_back(True, f"{done} of {job.segments} segments are submitted", job=job.job_id, rest=rest)
-
-    def _answer_hand_back(self, is_done: bool, text: str, **facts: int) -> None:
-        request = self._control.hand_back_request()
-        self.board.changed(hand_back={"request": request, "done": is_done, "text": text, **facts})
-        self._control.answered_hand_back()
-        if not is_done:
-            log.warning("not_handed_back", reason=text)
-
-    def _settle(self, job: Job) -> None:
-        try:
-            self._chain.escrow.settle(self._account, job)
-            log.info("job_settled", job_id=job.job_id, price=job.price)
+            step(self._account, job)
+            return True
         except Reverted as error:
-            if not reverts.is_refusal(error, "StaleJob", "WrongStatus", "AuditPending", "TooEarly"):
-                raise TransientError(f"job {job.job_id} could not be settled: {error}") from error
+            if not reverts.is_refusal(error, "StaleJob", "WrongStatus", *passing):
+                raise TransientError(f"job {job.job_id} is stuck: {error}") from error
+            return False
 
     # what others see
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from swarm.disk import partial, sweep
 from swarm.errors import IntegrityError, NotFound, TransientError, UsageError
 from swarm.storage.cid import DAG_PB, Cid, parse
 from swarm.storage.dagpb import MAX_BLOCK_BYTES, decode
@@ -39,6 +39,7 @@ class FlatFs:
             self._temp.mkdir(parents=True, exist_ok=True)
             self._pins.mkdir(exist_ok=True)
             self._check_layout()
+            sweep(self._temp)
             _remove_stale(self._temp)
         except OSError as error:
             raise UsageError(f"cannot use {directory} as content store", hint=error.strerror) from error
@@ -65,7 +66,7 @@ class FlatFs:
         path = self._path(cid)
         if _holds(path, block) and _refresh(path):
             return False
-        temporary = self._temp / secrets.token_hex(12)
+        temporary = partial(self._temp / path.name)
         try:
             temporary.write_bytes(block)
             path.parent.mkdir(exist_ok=True)
@@ -139,7 +140,7 @@ class FlatFs:
 
     def _remove(self, path: Path) -> int:
         """Moves it away before its age counts: an import that met it meanwhile has renewed it, or writes it anew."""
-        aside = self._temp / secrets.token_hex(12)
+        aside = partial(self._temp / path.name)
         try:
             os.rename(path, aside)
         except FileNotFoundError:
@@ -169,7 +170,7 @@ class FlatFs:
     def _check_layout(self) -> None:
         sharding = self._blocks / "SHARDING"
         if not sharding.exists():
-            temporary = self._temp / secrets.token_hex(12)
+            temporary = partial(self._temp / sharding.name)
             temporary.write_text(SHARDING)
             os.replace(temporary, sharding)
         if sharding.read_text() != SHARDING:

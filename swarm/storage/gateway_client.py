@@ -2,7 +2,7 @@
 """Fetches blocks from trustless gateways and pushes CARs to a pinning node. No answer is trusted.
 
 A gateway that lies or fails is passed over; what the failures mean together decides the error:
-lied → IntegrityError, unreachable → TransientError, all answered "not here" → NotFound.
+lied → WrongBytes, unreachable → TransientError, all answered "not here" → NotFound.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import ssl
 import threading
 from collections.abc import Iterable, Sequence
 
-from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, UsageError
+from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, UsageError, WrongBytes
 from swarm.log import Log
 from swarm.storage.cid import RAW, Cid, cid_of_block
 from swarm.storage.dagpb import MAX_BLOCK_BYTES
@@ -55,7 +55,7 @@ class Gateway:
         return f"{self._parts.hostname}:{port_of(self._parts)}"
 
     def fetch(self, cid: Cid) -> bytes:
-        """The verified block. Raises NotFound, TransientError, or IntegrityError when it is another one."""
+        """The verified block. Raises NotFound, TransientError, or WrongBytes when it is another one."""
         with counted(GATEWAY):
             return self._fetched(cid)
 
@@ -66,7 +66,7 @@ class Gateway:
         if status != 200:
             raise TransientError(f"{self.url} answered {status} for {cid}")
         if not cid.matches(block):
-            raise IntegrityError(f"{self.url} sent wrong bytes for {cid}")
+            raise WrongBytes(f"{self.url} sent wrong bytes for {cid}")
         return block
 
     def has_all(self, cid: Cid) -> bool:

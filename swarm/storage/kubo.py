@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from swarm.errors import IntegrityError, NotFound, TransientError, UsageError
+from swarm.errors import NotFound, TransientError, UsageError, WrongBytes
 from swarm.log import Log
 from swarm.storage import reader
 from swarm.storage.car import CarStream, header, section
@@ -126,7 +126,7 @@ class KuboStore:
         with self._mapped(f"find {cid}"):
             block = self._client.block.get(str(cid), timeout=self._block_seconds)
             if not cid.matches(block):
-                raise IntegrityError(f"the daemon at {self._api} sent wrong bytes for {cid}")
+                raise WrongBytes(f"the daemon at {self._api} sent wrong bytes for {cid}")
         return block
 
     @contextlib.contextmanager

@@ -8,12 +8,12 @@ children; shape, depth and the number of blocks are bounded, so the work is boun
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm.disk import partial
 from swarm.errors import IntegrityError, NotFound, UsageError
 from swarm.storage.cid import RAW, Cid
 from swarm.storage.dagpb import Kind, Link, UnixFs, decode
@@ -51,7 +51,7 @@ def export(get: Get, root: Cid, target: Path, limits: ExportLimits) -> None:
     if os.path.lexists(target):
         raise UsageError(f"{target} exists already", hint="choose another place")
     entries = list(_Survey(get, limits).of(root))
-    staging = target.parent / f".{target.name[:100]}.{secrets.token_hex(8)}.part"
+    staging = partial(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         for entry in entries:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from swarm.errors import IntegrityError, TransientError, UsageError
+from swarm.errors import TransientError, UsageError, WrongBytes
 
 SOCKET_SECONDS = 20.0
 READ_BYTES = 64 << 10
@@ -77,12 +77,12 @@ def cut_after(seconds: float, connection: http.client.HTTPConnection) -> Iterato
 
 
 def bounded(response: http.client.HTTPResponse, limit: int, what: str) -> bytes:
-    """The whole body. Raises IntegrityError above `limit` bytes, TransientError where less came than was announced."""
+    """The whole body. Raises WrongBytes above `limit` bytes, TransientError where less came than was announced."""
     body = bytearray()
     while piece := response.read1(READ_BYTES):
         body += piece
         if len(body) > limit:
-            raise IntegrityError(f"{what} sends more than {limit} bytes")
+            raise WrongBytes(f"{what} sends more than {limit} bytes")
     if response.length:  # announced, but it never came
         raise TransientError(f"{what} broke off in the middle of an answer")
     response.close()  # read1 does not notice the end by itself, and the connection waits for it

@@ -4,6 +4,8 @@
 import os
 import signal
 import threading
+import time
+from datetime import UTC, timedelta
 
 import pytest
 
@@ -73,3 +75,43 @@ def test_a_daemon_outlives_a_failing_tick_and_is_woken_by_its_watch():
         signal.signal(signal.SIGTERM, before[0])
         signal.signal(signal.SIGINT, before[1])
     assert ticks == [0, 1]
+
+
+def test_a_clock_that_is_set_back_does_not_put_the_daemon_to_sleep(monkeypatch):
+    """The scheduler waits for a time of day: it must not wait for one that is an hour away."""
+    from apscheduler.schedulers import base
+
+    real, shift, ticks = base.datetime, [timedelta(0)], []
+
+    class Clock(real):
+        @classmethod
+        def now(cls, zone=None):
+            return real.now(zone) + shift[0]
+
+    def tick():
+        ticks.append(len(ticks))
+        if len(ticks) == 2:
+            shift[0] = timedelta(hours=-1)
+
+    monkeypatch.setattr(base, "datetime", Clock)
+    monkeypatch.setattr("apscheduler.triggers.interval.datetime", Clock)
+    monkeypatch.setattr("apscheduler.executors.base.datetime", Clock)
+    monkeypatch.setattr(daemon, "datetime", Clock)
+    monkeypatch.setattr(daemon.time, "time", lambda: Clock.now(UTC).timestamp())
+    daemon.run(tick, period_seconds=0.05, is_done=lambda: len(ticks) == 5)
+    assert len(ticks) == 5
+
+
+def test_a_signal_before_the_loop_has_begun_is_not_lost(monkeypatch):
+    """The scheduler cannot be shut down before it runs: told too early, the daemon would never end."""
+    from apscheduler.schedulers.blocking import BlockingScheduler
+
+    begin = BlockingScheduler.start
+
+    def late(scheduler):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.1)
+        begin(scheduler)
+
+    monkeypatch.setattr(BlockingScheduler, "start", late)
+    daemon.run(lambda: None, period_seconds=60)

@@ -27,11 +27,13 @@ _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWAR
 @_CPUS
 @_GPU
 @click.option("--cost-per-hour", help="What this machine costs, in tokens: what pays less is not volunteered for.")
+@click.option("--collect-above", help="Earned fees from this many tokens on are paid out, default 5.")
 @click.option("--metrics-port", help="Serve /metrics, /healthz and /readyz on 127.0.0.1; default: off.")
 @click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
 @with_context
 def run(context: Context, sandbox: str, log_format: str, **options: str | None) -> None:
-    """Judge until ^C: re-execute what this account is drawn for, confirm, deny or vote, and move cases on.
+    """Judge until ^C: re-execute what this account is drawn for, confirm, deny or vote, and move cases on. Earned fees
+    are paid out to the slots' owners as they come together.
 
     Before the first case the machine must get the golden job's known result; a pass is good for a day of restarts.
     """
@@ -39,6 +41,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     from swarm.cli.worker import monitor
     from swarm.journal import Journal, KeyLock
     from swarm.monitoring import connections
+    from swarm.units import parse_amount
     from verifier import metrics
     from verifier.replay import Replayer
     from verifier.service import Judge
@@ -46,15 +49,22 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     context.config = context.config.with_flags(options)
     log.set_up(as_json=log_format == "json")
     box = _box(context, sandbox)
-    lock = KeyLock("verifier", context.address).acquire()
+    # One home has one journal: two judges would reveal each other's salts.
+    locks = [
+        KeyLock("verifier", context.address).acquire(),
+        KeyLock("verifier", context.address, directory=context.home).acquire(),
+    ]
     box.runner.reap(box.owner)
     _selftest(context, box).require(context.home / "selftest")
+    replayer = Replayer(context.store, box, context.home)
+    replayer.workspaces.sweep()
     judge = Judge(
         chain=context.chain,
-        replayer=Replayer(context.store, box, context.home),
+        replayer=replayer,
         journal=Journal(context.home / "verifier.sqlite").bind(context.chain.deployment()),
         account=context.account,
         cost_per_second=(context.config.number("cost_per_hour") or 0.0) * 1e18 / 3600,
+        collect_above=parse_amount(context.config.get("collect_above")),
     )
     period = daemon.period_for(context.network)
     heart = daemon.Heart(period)
@@ -69,7 +79,8 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
         judge.stop()
         if watched:
             watched.stop()
-        lock.release()
+        for lock in locks:
+            lock.release()
 
 
 @click.command(epilog=example("verifier selftest"))

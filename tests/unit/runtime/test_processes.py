@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from swarm.runtime import processes
-from swarm.runtime.orphans import Orphans
+from swarm.runtime.orphans import SCRATCH_PREFIX, Orphans
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def _change(note, **facts) -> None:
 
 def test_reaping_spares_a_process_that_has_taken_over_the_number(tmp_path, sleeper):
     orphans = Orphans(tmp_path)
-    note = orphans.note("worker", sleeper.pid, "marker")
+    note = orphans.note("worker", sleeper.pid, "marker", tmp_path / "scratch")
     _change(note, start_ticks=1)
     orphans.reap("worker")
     assert sleeper.poll() is None
@@ -36,14 +36,14 @@ def test_reaping_spares_a_process_that_has_taken_over_the_number(tmp_path, sleep
 
 def test_reaping_spares_a_process_of_another_boot(tmp_path, sleeper):
     orphans = Orphans(tmp_path)
-    _change(orphans.note("worker", sleeper.pid, "marker"), boot="before")
+    _change(orphans.note("worker", sleeper.pid, "marker", tmp_path / "scratch"), boot="before")
     orphans.reap("worker")
     assert sleeper.poll() is None
 
 
 def test_reaping_spares_another_owner(tmp_path, sleeper):
     orphans = Orphans(tmp_path)
-    note = orphans.note("worker", sleeper.pid, "marker")
+    note = orphans.note("worker", sleeper.pid, "marker", tmp_path / "scratch")
     orphans.reap("judge")
     assert sleeper.poll() is None
     assert note.exists()
@@ -51,15 +51,18 @@ def test_reaping_spares_another_owner(tmp_path, sleeper):
 
 def test_reaping_ends_what_was_noted(tmp_path, sleeper):
     orphans = Orphans(tmp_path)
-    orphans.note("worker", sleeper.pid, "marker")
+    scratch = tmp_path / f"{SCRATCH_PREFIX}1"
+    scratch.mkdir()
+    (scratch / "half").write_text("done")
+    orphans.note("worker", sleeper.pid, "marker", scratch)
     orphans.reap("worker")
-    assert sleeper.wait(10) == -9
+    assert sleeper.wait(10) == -9 and not scratch.exists()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "nonsense"])
 def test_reaping_forgets_a_note_that_cannot_be_read(tmp_path, content):
     orphans = Orphans(tmp_path)
-    note = orphans.note("worker", os.getpid(), "marker")
+    note = orphans.note("worker", os.getpid(), "marker", tmp_path / "scratch")
     note.write_text(content)
     orphans.reap("worker")
     assert not note.exists()

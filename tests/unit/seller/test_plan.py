@@ -84,7 +84,7 @@ def test_does_not_take_a_second_job_while_one_runs():
 
 def test_does_not_submit_after_the_deadline():
     late = job(1, JobStatus.RUNNING, deadline=NOW - 1)
-    assert isinstance(plan.decide(view(late, work=[Work(JobId(1), Step.PUBLISHED)])), plan.Rest)
+    assert isinstance(plan.decide(view(late, work=[Work(JobId(1), Step.PUBLISHED)])), plan.Refund)
 
 
 def test_does_not_settle_before_the_window_ends_or_without_a_seed():
@@ -107,7 +107,7 @@ def test_gives_up_work_that_cannot_be_submitted_in_time():
     assert isinstance(plan.decide(view(late)), plan.Abort)
     assert isinstance(plan.decide(view(late, mode=Mode.PAUSE)), plan.Abort)
     assert isinstance(plan.decide(view(late, running=JobId(1))), plan.Rest)
-    assert isinstance(plan.decide(view(replace(late, deadline=NOW - 1))), plan.Rest)
+    assert isinstance(plan.decide(view(replace(late, deadline=NOW - 1))), plan.Refund)
 
 
 def test_takes_nothing_and_runs_nothing_while_it_is_paused():
@@ -169,7 +169,24 @@ def test_gives_a_failed_job_up_in_time():
     running = job(1, JobStatus.RUNNING)
     failed = Work(JobId(1), Step.FAILED, reason="out of memory")
     assert plan.decide(view(running, work=[failed])) == plan.Abort(running, "out of memory")
-    assert isinstance(plan.decide(view(replace(running, deadline=NOW - 1), work=[failed])), plan.Rest)
+    assert isinstance(plan.decide(view(replace(running, deadline=NOW - 1), work=[failed])), plan.Refund)
+
+
+def test_ends_a_job_whose_deadline_it_missed_once_its_run_is_over():
+    """Else the collateral stays locked wherever no buyer is left to end it."""
+    late = job(1, JobStatus.RUNNING, deadline=NOW - 1)
+    assert plan.decide(view(late)) == plan.Refund(late)
+    assert isinstance(plan.decide(view(late, running=JobId(1))), plan.Rest)
+    assert isinstance(plan.decide(view(replace(late, deadline=NOW), work=[Work(JobId(1), Step.FAILED)])), plan.Abort)
+
+
+def test_notes_a_hand_back_that_arrived_before_its_note():
+    note = Work(JobId(1), Step.HANDING_BACK, "aa", "bb")
+    running = job(1, JobStatus.RUNNING)
+    assert plan.decide(view(running, work=[note])) == plan.Run(running)
+    part = replace(running, status=JobStatus.SUBMITTED)
+    assert plan.decide(view(part, job(2), work=[note])) == plan.NoteHandBack(part)
+    assert plan.decide(view(part, job(2), work=[replace(note, step=Step.PUBLISHED)])) == plan.Consider(job(2))
 
 
 def test_says_why_it_rests():

@@ -19,7 +19,7 @@ def bundled(market, job, segment):
     replayer = judge(market)
     finding = replayer.replay(job, segment, wall_seconds=60)
     target = market.home / "evidence"
-    write_bundle(market.store, job, finding, replayer.workspace(job, segment), target)
+    write_bundle(market.store, job, finding, replayer.workspaces.of(job, segment), target)
     return finding, target
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The judge's loop over a chain that only remembers what was sent: the right call, with the right words, once."""
 
+import errno
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,7 +10,6 @@ import pytest
 from swarm.chain import reverts
 from swarm.clock import wait_for
 from swarm.errors import JobFailed, TransientError
-from swarm.journal import Journal
 from swarm.protocol import commitment, draw
 from swarm.protocol.types import (
     MATCH,
@@ -41,13 +41,6 @@ from tests.unit.verifier.world import (
 from verifier import plan
 from verifier.observer import Observer
 from verifier.service import FAILED, FINDING, SEAL, Judge
-
-
-@pytest.fixture
-def journal(tmp_path):
-    kept = Journal(tmp_path / "verifier.sqlite")
-    yield kept
-    kept.close()
 
 
 def judge_of(world, journal) -> Judge:
@@ -111,6 +104,13 @@ def test_a_mismatch_beyond_the_bounds_is_denied_with_its_word(journal):
     world = World(observed(CaseStatus.JUDGING, case={"comparison": Comparison.TOLERANCE}), word(MISMATCH))
     judged(world, journal).tick()
     assert world.calls[-1] == ("deny", (world.item.job, MISMATCH, EVIDENCE))
+
+
+def test_a_full_disk_is_no_failure_of_the_replay(journal):
+    no_space = OSError(errno.ENOSPC, "No space left on device")
+    world = World(observed(CaseStatus.JUDGING, deadline=NOW + 600), no_space)
+    judge = judged(world, journal)
+    assert not journal.items(FAILED) and judge.observe().postponed
 
 
 # committees

@@ -9,7 +9,7 @@ from swarm.chain import reverts
 from swarm.protocol.types import Address, CaseStatus, Epoch, JobId, JobStatus, Slot, SlotId
 from tests.unit.seller.test_plan import NOW, job
 from tests.unit.verifier.cases import JUDY, OWNER, observed, view
-from tests.unit.verifier.test_service import journal, judge_of, judged  # noqa: F401
+from tests.unit.verifier.test_service import judge_of, judged
 from tests.unit.verifier.world import World
 from verifier import plan
 from verifier.observer import Observer

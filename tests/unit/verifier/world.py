@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 from swarm.chain.ballots import Ballots
 from swarm.chain.beacon import Beacon
+from swarm.chain.bench import Bench
 from swarm.chain.court import Court
 from swarm.chain.escrow import Escrow
 from swarm.protocol.fallback import FallbackParameters
@@ -31,6 +32,18 @@ def word(verdict, segment=2) -> Finding:
     return finding(segment=segment, verdict=verdict, opening=None, matches=verdict == MATCH, proof=())
 
 
+class NoWorkspaces:
+    """For a replayer that writes no file."""
+
+    home = "nowhere"
+
+    def forget(self, job) -> None:
+        pass
+
+    def require_space(self) -> None:
+        pass
+
+
 @dataclass
 class World:
     """One job and its case. `refuses` maps a call to what it raises; `answer` is what the replayer finds, or raises."""
@@ -43,6 +56,8 @@ class World:
     calls: list = field(default_factory=list)
     refuses: dict = field(default_factory=dict)
     reads: int = 0
+    earned: int = 0
+    workspaces = NoWorkspaces()
     slots: tuple = (Slot(SlotId(1), OWNER, 1, 0, 0, JUDY, 1), Slot(SlotId(2), LATE_OWNER, 1, 0, 0, LATE_OPERATOR, 1))
 
     def does(self, wrapper, name):
@@ -88,7 +103,8 @@ class World:
             bench=SimpleNamespace(
                 slots=lambda after: list(self.slots[after:]),
                 slot=lambda slot_id: self.slots[slot_id - 1],
-                bond=lambda slot_id: Bond(Amount(100), Amount(0), 0),
+                bond=lambda slot_id: Bond(Amount(100), Amount(0), 0, Amount(self.earned)),
+                collect=self.does(Bench, "collect"),
             ),
             escrow=SimpleNamespace(
                 job_count=lambda: 1,
