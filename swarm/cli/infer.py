@@ -18,7 +18,7 @@ from swarm.cli.common import Context, example, with_context
 @click.option("--max-tokens", type=click.IntRange(1), default=256, show_default=True, help="Of an answer.")
 @click.option("--temperature", type=click.FloatRange(0, 2), default=0.0, show_default=True, help="0 is greedy.")
 @click.option("--seed", type=click.IntRange(0), default=1234, show_default=True, help="Of the sampling above 0.")
-@click.option("--shard", type=click.IntRange(1), default=64, show_default=True, help="Requests in a segment.")
+@click.option("--shard", type=click.IntRange(1), help="Requests in a segment; default 64, more for short answers.")
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Requests in a forward pass.")
 @click.option("--exact", is_flag=True, help="Judges repeat a shard byte for byte instead of checking its tokens.")
 @click.option("--name", default="infer", show_default=True)
@@ -48,7 +48,7 @@ def _mapping(options: dict) -> dict:
         **adapter,
         "input": f"file:{options['input'].resolve()}",
         "sampling": {name: options[name] for name in ("temperature", "max_tokens", "seed")},
-        "shards": {"size": options["shard"], "batch": options["batch"]},
+        "shards": {"batch": options["batch"]} | ({"size": options["shard"]} if options["shard"] else {}),
         "verification": "exact" if options["exact"] else "proof",
         "budget": {"max_total": options["max_spend"]},
     }

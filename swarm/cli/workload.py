@@ -64,6 +64,7 @@ def schema(context: Context, type_: str) -> None:
 @click.option("--seeds", type=click.IntRange(1), default=8, show_default=True, help="First states of the tiny model.")
 @click.option("--steps", type=click.IntRange(6), default=25, show_default=True, help="Single steps from each of them.")
 @click.option("--real-steps", type=click.IntRange(6), default=20, show_default=True, help="Of the real model.")
+@click.option("--four-bit", is_flag=True, help="Measure the classes of QLoRA instead; ENGINE needs bitsandbytes.")
 @click.option("--merge", type=_FILE, multiple=True, help="Rows measured elsewhere: on a GPU, on another model.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: print it.")
 @with_context
@@ -74,6 +75,7 @@ def certify(
     seeds: int,
     steps: int,
     real_steps: int,
+    four_bit: bool,
     merge: tuple[Path, ...],
     out: Path | None,
 ) -> None:
@@ -89,9 +91,9 @@ def certify(
     runner, reason = choose_runner(engine)
     context.screen.note(f"sandbox: {reason}")
     with tempfile.TemporaryDirectory(prefix="swarm-certify-") as scratch:
-        golden = [Golden("tiny", None, tuple(range(seeds)), steps)]
+        golden = [Golden("tiny", None, tuple(range(seeds)), steps, four_bit)]
         if model:
-            golden.append(Golden(model.name.lower(), model.resolve(), (0,), real_steps))
+            golden.append(Golden(model.name.lower(), model.resolve(), (0,), real_steps, four_bit))
         certifier = Certifier(Sandbox(runner, owner="certify"), engine, Path(scratch), context.screen.note)
         rows = certifier.measured(golden) + [row for path in merge for row in json.loads(path.read_text())["measured"]]
     content = certificate(rows, [engine])

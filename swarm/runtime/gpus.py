@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The NVIDIA GPUs of this machine, through nvidia-ml-py where it is installed. No job runs on one yet."""
+"""The NVIDIA GPUs of this machine, through nvidia-ml-py where it is installed. Containers see none of them yet."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """`index` is the driver's; memory in bytes."""
+    """`index` is the driver's; memory in bytes; `capability` is CUDA's compute capability."""
 
     index: int
     name: str
     memory_bytes: int
     free_bytes: int
+    capability: tuple[int, int] = (0, 0)
 
 
 def gpus() -> tuple[list[Gpu], str]:
@@ -38,4 +39,5 @@ def gpus() -> tuple[list[Gpu], str]:
 def _gpu(pynvml, index: int) -> Gpu:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     name, memory = pynvml.nvmlDeviceGetName(handle), pynvml.nvmlDeviceGetMemoryInfo(handle)
-    return Gpu(index, name.decode() if isinstance(name, bytes) else name, memory.total, memory.free)
+    capability = tuple(pynvml.nvmlDeviceGetCudaComputeCapability(handle))
+    return Gpu(index, name.decode() if isinstance(name, bytes) else name, memory.total, memory.free, capability)

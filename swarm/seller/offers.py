@@ -22,6 +22,7 @@ REMEDIES = {
     Reason.PRICE: "lower --floor",
     Reason.TOO_LONG: "raise --max-job",
     Reason.REPUTATION: "finish jobs that ask for none first",
+    Reason.HARDWARE: "widen --classes, with the GPU or the bitsandbytes that the class needs",
     Reason.TYPE: "widen --types",
     Reason.IMAGE: "widen --images, or build the image: python3 scripts/build_image.py",
     Reason.MEMORY: "raise --memory-gib if the machine has it",
@@ -71,6 +72,7 @@ _RULES: tuple[tuple[Reason, Callable[[View, Job], bool]], ...] = (
     (Reason.EXPIRED, lambda view, job: view.now >= job.deadline),
     (Reason.NAMED, lambda view, job: job.terms.seller not in (ZERO_ADDRESS, view.seller)),
     (Reason.REPUTATION, lambda view, job: job.terms.min_reputation > view.reputation),
+    (Reason.HARDWARE, lambda view, job: not view.policy.computes(job.hardware_class)),
     (Reason.TOO_LONG, lambda view, job: job.run_seconds > view.policy.max_run_seconds),
     (Reason.PRICE, lambda view, job: job.price_at(view.now) < view.policy.price_floor),
 )

@@ -41,6 +41,7 @@ class Reason(enum.StrEnum):
     TOO_LONG = "longer than accepted"
     NAMED = "for another seller"
     REPUTATION = "wants more reputation"
+    HARDWARE = "of a hardware class this machine does not compute"
     TYPE = "type not accepted"
     IMAGE = "image not accepted"
     MEMORY = "needs more memory"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +61,16 @@ class Counts:
     ignored_models: int
 
 
-def check_requests(path: Path, allowed: Allowed) -> Counts:
-    """Reads the whole file and counts. Raises SpecError naming the first bad line, NotFound without a file."""
+def check_requests(path: Path, allowed: Allowed, limits: array[int] | None = None) -> Counts:
+    """Reads the whole file and counts; appends every request's max_tokens to `limits`.
+
+    Raises SpecError naming the first bad line, NotFound without a file.
+    """
     requests = messages = characters = named = 0
     for request in read_requests(path, allowed):
         requests += 1
+        if limits is not None:
+            limits.append(request.max_tokens)
         messages += len(request.messages)
         characters += sum(len(message.content) for message in request.messages)
         named += request.names_model

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from swarm.cli.main import command
 from swarm.execution.certify import KINDS, certificate, row_of
+from swarm.protocol.hardware import CLASSES
 
 
 def invoke(*arguments):
@@ -19,7 +20,7 @@ def test_lists_types_and_certificates():
     assert done.exit_code == 0, done.output
     rows = json.loads(done.output)
     assert {"lora", "container"} <= {row["name"] for row in rows if row["what"] == "type"}
-    assert {row["precision"] for row in rows if row["name"] == "process"} == {"fp32", "tf32", "bf16"}
+    assert {row["precision"] for row in rows if row["name"] == "process"} == CLASSES.keys() - {"cpu-fp32"}
 
 
 def test_prints_a_schema():
