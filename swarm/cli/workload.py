@@ -56,6 +56,20 @@ def schema(context: Context, type_: str) -> None:
     click.echo(schema_text(type_), nl=False)
 
 
+def _rows_of(path: Path) -> list[dict]:
+    """The rows of a certificate, looked at before hours of measuring. Raises SpecError."""
+    from swarm.errors import SpecError
+    from swarm.execution.certify import KINDS
+
+    try:
+        rows = json.loads(path.read_text())["measured"]
+        if not all(row["precision"] and row["kind"] and tuple(row["distances"]) == KINDS for row in rows):
+            raise ValueError("rows of another form")
+    except (ValueError, KeyError, TypeError) as error:
+        raise SpecError(f"{path.name}: expected a certificate, with rows of {', '.join(KINDS)} as measured") from error
+    return rows
+
+
 @command.command(epilog=example("swarm workload certify process --out swarm/workloads/certificates/process.json"))
 @click.argument("engine")
 @click.option(
@@ -95,7 +109,8 @@ def certify(
         if model:
             golden.append(Golden(model.name.lower(), model.resolve(), (0,), real_steps, four_bit))
         certifier = Certifier(Sandbox(runner, owner="certify"), engine, Path(scratch), context.screen.note)
-        rows = certifier.measured(golden) + [row for path in merge for row in json.loads(path.read_text())["measured"]]
+        others = [row for path in merge for row in _rows_of(path)]
+        rows = certifier.measured(golden) + others
     content = certificate(rows, [engine])
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     if out is None:

@@ -79,23 +79,44 @@ def check_requests(path: Path, allowed: Allowed, limits: array[int] | None = Non
 
 def read_requests(path: Path, allowed: Allowed) -> Iterator[Request]:
     """Yields the requests in file order; of those before it keeps 16 bytes each, to refuse an id that comes twice."""
+    is_empty = True
+    for _, request, fault in _looked_at(path, allowed):
+        if request is None:
+            raise SpecError(fault)
+        is_empty = False
+        yield request
+    if is_empty:
+        raise SpecError(f"{path.name}: the file is empty, expected one request per line")
+
+
+def sorted_lines(path: Path, allowed: Allowed) -> Iterator[tuple[bytes, str]]:
+    """Every line with what is wrong with it, empty for a request. A line that is too long comes in pieces, all of them
+    wrong. Raises NotFound without a file."""
+    for line, _, fault in _looked_at(path, allowed):
+        yield line, fault
+
+
+def _looked_at(path: Path, allowed: Allowed) -> Iterator[tuple[bytes, Request | None, str]]:
+    """(line, request, "") or (line, None, what is wrong)."""
     try:
         file = path.open("rb")
     except OSError as error:
         raise NotFound(f"{path.name}: no such file of requests") from error
     seen: set[bytes] = set()
     with file:
-        number = 0
+        number, is_whole = 0, True
         while line := file.readline(MAX_LINE_BYTES + 1):
-            number += 1
+            number += is_whole
+            was_whole, is_whole = is_whole, line.endswith(b"\n") or len(line) <= MAX_LINE_BYTES
             try:
+                if not was_whole:
+                    raise _Bad(f"longer than {MAX_LINE_BYTES} bytes")
                 request = _request(_parse(line, first=number == 1), allowed)
                 _require_new(request.custom_id, seen)
             except _Bad as bad:
-                raise SpecError(f"{path.name} line {number}: {bad}") from bad
-            yield request
-    if number == 0:
-        raise SpecError(f"{path.name}: the file is empty, expected one request per line")
+                yield line, None, f"{path.name} line {number}: {bad}"
+            else:
+                yield line, request, ""
 
 
 class _Bad(Exception):
