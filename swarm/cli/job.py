@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from swarm.cli import canary
 from swarm.cli.common import Context, example, parse_job_id, with_context
 from swarm.cli.data import data_options
 from swarm.cli.overriding import override_options
@@ -15,6 +16,10 @@ from swarm.cli.overriding import override_options
 @click.group()
 def command() -> None:
     """Buy and watch work."""
+
+
+for verb in (canary.canary, canary.expose):
+    command.add_command(verb)
 
 
 @command.command(epilog=example("swarm job post lora.yaml --yes"))

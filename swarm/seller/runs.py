@@ -19,7 +19,7 @@ from swarm.execution.segments import Product, Sandbox, execute
 from swarm.journal import Journal
 from swarm.log import Log
 from swarm.protocol import commitment
-from swarm.protocol.types import ZERO_DIGEST, Digest, Job, JobId
+from swarm.protocol.types import ZERO_DIGEST, Comparison, Digest, Job, JobId
 from swarm.seller.board import Board
 from swarm.seller.checkpoints import Checkpoints
 from swarm.seller.plan import SUBMIT_MARGIN_SECONDS
@@ -94,7 +94,7 @@ class Runs:
         if not 0 < len(products) < job.segments:
             words = "no segment is done yet" if not products else "all segments are done"
             raise UsageError(f"{words}, so there is no part to hand back")
-        published = publish(self._store, job.job_id, products, checkpoints.staging)
+        published = publish(self._store, job.job_id, products, checkpoints.staging, is_exact=_is_exact(job))
         part = _as_submitted(job, published, len(products))
         manifest = read_manifest(self._store, part)
         last = manifest.segments[-1]
@@ -209,11 +209,15 @@ class Runs:
         """Publishes, waiting for a store that is away: work that is done is never done again for that."""
         while True:
             try:
-                return publish(self._store, job.job_id, products, checkpoints.staging)
+                return publish(self._store, job.job_id, products, checkpoints.staging, is_exact=_is_exact(job))
             except TransientError as error:
                 log.warning("waiting_to_publish", job_id=job.job_id, reason=str(error))
                 if self._end.wait(_PUBLISH_RETRY_SECONDS) or self._chain.client.now() > job.deadline:
                     raise
+
+
+def _is_exact(job: Job) -> bool:
+    return job.terms.comparison is Comparison.EXACT
 
 
 def _as_submitted(job: Job, published: Published, segments: int) -> Job:
