@@ -69,11 +69,10 @@ class Canaries:
         job, case = self._chain.escrow.job(job_id), self._chain.court.case(job_id)
         if job.status in _ENDED:
             raise UsageError(f"job {job_id} is over: nothing is left to show", hint=f"swarm job show {job_id}")
-        has_denied = job.status is JobStatus.CHALLENGED and case.status is CaseStatus.VOTING and case.answers_draw
-        if not (has_denied or (job.status is JobStatus.SUBMITTED and job.audited)):
-            raise UsageError(
-                f"no judge has answered for job {job_id} yet", hint="try again; swarm job watch follows it"
-            )
+        is_submitted = job.status is JobStatus.SUBMITTED
+        has_denied = not is_submitted and case.status is CaseStatus.VOTING and case.answers_draw
+        if not (has_denied or (is_submitted and job.audited)):
+            raise UsageError(f"no judge has answered for job {job_id} yet", hint="swarm job watch follows it")
         manifest = read_manifest(self._store, job)
         output = digest_of(manifest.segments[case.segment].output_cid)
         opening = Opening(Digest(bytes.fromhex(roots[case.segment])), CANARY, output)
@@ -90,9 +89,7 @@ class Canaries:
             raise UsageError(f"job {like.job_id} is no job of yours with a result")
         spec = read_spec(self._store, like.spec_cid)
         if not isinstance(spec, LoraSpec) or spec.verification is not Verification.TOLERANCE:
-            raise UsageError(
-                f"job {like.job_id} is none that is compared within bounds", hint="a LoRA job of class fp32"
-            )
+            raise UsageError(f"job {like.job_id} is no LoRA job that is compared within bounds", hint="class fp32")
         if like.segments != spec.segments:
             raise UsageError(f"job {like.job_id} is a part of its spec", hint="one that a single seller finished")
         training = spec.training.model_copy(update={"seed": secrets.randbelow(1 << 63)})

@@ -9,8 +9,10 @@ import sys
 
 import pytest
 
+from swarm.chain.devnet import fund
 from swarm.clock import wait_for
 from swarm.protocol.types import CaseStatus, Comparison, JobId, JobStatus, Ruling
+from swarm.units import parse_amount
 from tests.integration.market import FAST_KEYSTORE, JUDGES
 from tests.integration.test_disputes import chain_time_standing
 
@@ -53,8 +55,8 @@ def start_worker(market, person: str, change: str, job: int) -> None:
 
 
 def post(market, chats, folder) -> int:
-    """A LoRA job of six one-step segments in class fp32."""
-    training = {"max_steps": 6, "steps_per_segment": 1, "seed": 5, "micro_batch_size": 2, "sequence_len": 128}
+    """A LoRA job of twenty one-step segments in class fp32: with the least collateral it is always audited."""
+    training = {"max_steps": 20, "steps_per_segment": 1, "seed": 5, "micro_batch_size": 2, "sequence_len": 128}
     spec = {"type": "lora", "name": "bounded", "base_model": f"file:{market.model}", "hardware_class": "fp32"}
     spec |= {
         "datasets": [{"path": f"file:{chats}"}],
@@ -84,7 +86,6 @@ def test_other_kernels_are_paid_another_rate_is_slashed_and_a_canary_is_shown(pr
     for seller in ("sally", "larry"):
         market.facts(seller, "swarm", "stake", "deposit", "50")
 
-    # The least collateral: both are audited.
     job_id = post(market, chats, tmp_path)
     start_worker(market, "sally", HONEST, job_id)
     job = watched(market, job_id, 0)
@@ -95,9 +96,6 @@ def test_other_kernels_are_paid_another_rate_is_slashed_and_a_canary_is_shown(pr
     cheated = post(market, chats, tmp_path)
     start_worker(market, "larry", CHEAT, cheated)
     second = market.keystore("bob").create("second", market.words, iterations=FAST_KEYSTORE)
-    from swarm.chain.devnet import fund
-    from swarm.units import parse_amount
-
     fund(market.chain, second, parse_amount("100"))
     account = market.keystore("bob").unlock("second", market.words)
     market.chain.deposit(account, parse_amount("50"), market.chain.network.escrow)
