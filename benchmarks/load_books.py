@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 
 from eth_utils import keccak
 
 from swarm.chain import artifacts
 from swarm.chain.network import Chain
+from swarm.errors import TransientError
 from swarm.protocol.types import Address
 
 
@@ -26,30 +27,58 @@ def check_tokens(chain: Chain, people: Sequence[Address]) -> dict[str, int]:
     owed = {
         "pool": chain.escrow.pool(),
         "credits": sum(map(chain.escrow.credit_of, people)),
+        "fees earned by judges": sum(chain.bench.bond(slot.slot_id).earned for slot in chain.bench.slots()),
         "to burn": chain.client.call(contract.functions.burnable()),
     }
     assert held["escrow"] == sum(owed.values()), "the escrow's book is wrong"
     return held | owed
 
 
-def gas_by_call(chain: Chain, first: int, last: int) -> dict[str, list[int]]:
-    """Gas of every transaction to our contracts in these blocks, by the call's name; reverted ones by themselves."""
-    contracts, names, found = (
-        ("vault", "beacon", "bench", "ballots", "court", "escrow"),
-        _selectors(),
-        defaultdict(list),
-    )
-    ours = {getattr(chain.network, contract).lower(): contract for contract in contracts}
-    for number in range(first, last + 1):
-        block = chain.client.rpc("eth_getBlockByNumber", hex(number), True)
-        sent = {each["hash"]: each for each in block["transactions"] if (each.get("to") or "").lower() in ours}
-        if not sent:
-            continue
-        for receipt in chain.client.rpc("eth_getBlockReceipts", hex(number)):
-            if transaction := sent.get(receipt["transactionHash"]):
-                call = f"{ours[transaction['to'].lower()]}.{names.get(transaction['input'][:10], '?')}"
-                found[call if receipt["status"] == "0x1" else f"{call}, reverted"].append(int(receipt["gasUsed"], 16))
-    return dict(found)
+class GasBook:
+    """Gas of every transaction to our contracts, by the call's name; reverted ones by themselves."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain, self._next = chain, 0
+        self._names = _selectors()
+        contracts = ("vault", "beacon", "bench", "ballots", "court", "escrow")
+        self._ours = {getattr(chain.network, contract).lower(): contract for contract in contracts}
+        self._times: Counter[str] = Counter()
+        self._used: Counter[str] = Counter()
+
+    def begin(self) -> None:
+        """What was sent before is not counted."""
+        self._next = self._chain.client.block_number() + 1
+
+    def read_on(self) -> None:
+        """Counts the blocks since the last time. Raises TransientError where one is not whole yet."""
+        for number in range(self._next, self._chain.client.block_number()):
+            for call, used in self._calls_of(number):
+                self._times[call] += 1
+                self._used[call] += used
+            self._next = number + 1
+
+    @property
+    def total(self) -> int:
+        return self._used.total()
+
+    def calls(self) -> list[tuple[str, int, float]]:
+        """Name, times and mean gas of each call, the dearest altogether first."""
+        return [(name, self._times[name], used / self._times[name]) for name, used in self._used.most_common()]
+
+    def _calls_of(self, number: int) -> list[tuple[str, int]]:
+        rpc = self._chain.client.rpc
+        block = rpc("eth_getBlockByNumber", hex(number), True)
+        receipts = rpc("eth_getBlockReceipts", hex(number)) if block and block["transactions"] else []
+        if block is None or receipts is None:
+            raise TransientError(f"block {number} is not whole yet")
+        sent = {each["hash"]: each for each in block["transactions"] if (each.get("to") or "").lower() in self._ours}
+        found = [(sent[each["transactionHash"]], each) for each in receipts if each["transactionHash"] in sent]
+        return [(self._name(call, receipt["status"] == "0x1"), int(receipt["gasUsed"], 16)) for call, receipt in found]
+
+    def _name(self, transaction: dict, is_good: bool) -> str:
+        contract = self._ours[transaction["to"].lower()]
+        name = f"{contract}.{self._names.get(transaction['input'][:10], '?')}"
+        return name if is_good else f"{name}, reverted"
 
 
 def _selectors() -> dict[str, str]:

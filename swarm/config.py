@@ -22,6 +22,11 @@ KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
     "passphrase_file": (("SWARM_PASSPHRASE_FILE",), None),
     "store": (("SWARM_STORE",), "embedded"),
     "kubo_api": (("SWARM_KUBO_API",), "/ip4/127.0.0.1/tcp/5001"),
+    "gateways": (("SWARM_GATEWAYS",), None),
+    "push_to": (("SWARM_PUSH_TO",), None),
+    "push_token_file": (("SWARM_PUSH_TOKEN_FILE",), None),
+    "pin_service": (("SWARM_PIN_SERVICE",), None),
+    "pin_token_file": (("SWARM_PIN_TOKEN_FILE",), None),
     "engine": (("SWARM_ENGINE",), None),
     "log_format": (("SWARM_LOG_FORMAT",), "human"),
     # what a seller is willing to do
@@ -34,6 +39,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
     # what a daemon may use of this machine
     "memory_gib": (("SWARM_MEMORY_GIB",), "12"),
     "cpus": (("SWARM_CPUS",), "2"),
+    "gpu": (("SWARM_GPU",), "auto"),
     "disk_gib": (("SWARM_DISK_GIB",), None),
     "cache_gib": (("SWARM_CACHE_GIB",), None),
     "cost_per_hour": (("SWARM_COST_PER_HOUR",), None),
@@ -69,6 +75,15 @@ class Config:
 
     def get(self, key: str) -> str | None:
         return self.setting(key).value
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """A setting as a list: separated by commas, empty where it is not set."""
+        return tuple(each.strip() for each in (self.get(key) or "").split(",") if each.strip())
+
+    def secret(self, key: str) -> str | None:
+        """The first line of the file a setting names; None where it is not set. Raises UsageError naming its origin."""
+        setting = self.setting(key)
+        return read_secret(setting.value, f"{key} ({setting.origin})") if setting.value else None
 
     def with_flags(self, flags: Mapping[str, object | None]) -> Config:
         """The same settings with more options of the command line."""
@@ -120,6 +135,18 @@ class Config:
             return Path(self._environ["SWARM_CONFIG"])
         base = self._environ.get("XDG_CONFIG_HOME") or str(Path(self._environ.get("HOME", "/")) / ".config")
         return Path(base) / "swarm" / "config.toml"
+
+
+def read_secret(path: str, named_by: str) -> str:
+    """The first line of a file. Raises UsageError saying what named it."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"cannot read {path}, named by {named_by}", hint=reason) from error
+    if not lines or not lines[0].strip():
+        raise UsageError(f"{path}, named by {named_by}, is empty", hint="one line: the token")
+    return lines[0].strip()
 
 
 def _text(value: object) -> str:

@@ -74,6 +74,7 @@ class NotMined(TransientError):
 
 class Reverted(SwarmError):
     exit_code = 9
+    is_mined = False  # whether the call failed in a block, and its gas was paid; else nothing was sent
 
 
 class JobFailed(SwarmError):

@@ -15,19 +15,32 @@ from typing import IO
 
 from swarm.errors import UsageError
 
+_BOUND = "deployment"
+
 
 class Journal:
     """A small table of JSON documents by (kind, key). Every write is durable when the call returns."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._guard = threading.Lock()
+        self._path, self._guard = path, threading.Lock()
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS entry (kind TEXT, key TEXT, value TEXT NOT NULL, PRIMARY KEY (kind, key))"
         )
+
+    def bind(self, deployment: str) -> Journal:
+        """Ties the journal to a deployment, for good. Raises UsageError where it is another's: jobs are numbered from
+        one in each, and what was found for one of them would be said of another."""
+        bound = self.get(_BOUND, _BOUND)
+        if bound is None:
+            self.put(_BOUND, _BOUND, {"deployment": deployment})
+        elif bound["deployment"] != deployment:
+            message = f"{self._path} belongs to another deployment of the contracts"
+            raise UsageError(message, hint="give this one a home of its own: --home, SWARM_HOME")
+        return self
 
     def get(self, kind: str, key: str) -> dict | None:
         with self._guard:

@@ -8,8 +8,9 @@ readyz    it sees the chain: it can earn or judge now
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -17,6 +18,10 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from swarm.errors import UsageError
 from swarm.log import Log
+from swarm.storage import tally
+
+if TYPE_CHECKING:
+    from swarm.chain.client import ChainClient
 
 log = Log("swarm.monitoring")
 HOST = "127.0.0.1"
@@ -73,6 +78,20 @@ def by_label(kind: type, name: str, about: str, label: str, values: Iterable[tup
 
 def counter(name: str, about: str, value: float) -> CounterMetricFamily:
     return CounterMetricFamily(name, about, value=value)
+
+
+def connections(client: ChainClient) -> Iterator[Metric]:
+    """What became of a daemon's requests for content, its transactions and its endpoints; asks nobody."""
+    about = "Requests for content since the start, by whom they went to and outcome."
+    content = CounterMetricFamily("swarm_content_requests_total", about, labels=["peer", "outcome"])
+    for labels, count in sorted(tally.counts().items()):
+        content.add_metric(labels, count)
+    yield content
+    pending = client.pending_transactions()
+    yield gauge("swarm_chain_pending_transactions", "Sent and not known to be mined.", pending)
+    about = "Blocks behind the best when endpoints were last compared."
+    lags = client.endpoints.lags().items()
+    yield by_label(GaugeMetricFamily, "swarm_chain_endpoint_lag_blocks", about, "endpoint", lags)
 
 
 class _Collector:

@@ -10,8 +10,8 @@ from swarm.errors import UsageError
 from swarm.protocol.types import Amount
 
 DECIMALS = 18
-_DURATION = re.compile(r"(\d{1,9})([smhd]?)")
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d{1,9})|(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_SECONDS = (1, 86_400, 3_600, 60, 1)  # of a bare number, and of each unit
 
 
 def parse_amount(text: str | int | float) -> Amount:
@@ -44,11 +44,13 @@ def parse_gwei(text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """`"90"`, `"90s"`, `"15m"`, `"24h"`, `"2d"` → seconds. Raises UsageError for anything but a positive duration."""
+    """`"90"`, `"90s"`, `"1h30m"`, `"2d"` → seconds. Raises UsageError for anything but a positive duration."""
     found = _DURATION.fullmatch(text.strip())
-    if not found or not int(found[1]):
-        raise UsageError(f"{text!r} is not a duration", hint="write it like 90s, 15m, 24h or 2d")
-    return int(found[1]) * _SECONDS[found[2]]
+    numbers = [int(number or 0) for number in found.groups()] if found else []
+    seconds = sum(number * size for number, size in zip(numbers, _SECONDS, strict=False))
+    if not seconds:
+        raise UsageError(f"{text[:80]!r} is not a duration", hint="write it like 90s, 15m, 1h30m or 2d")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:

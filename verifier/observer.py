@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from swarm.chain.network import Chain
 from swarm.protocol import draw
+from swarm.protocol.turns import Window
 from swarm.protocol.types import (
     Address,
     Ballot,
@@ -25,20 +25,21 @@ from verifier.fallback import Outage
 from verifier.foresight import Foreseen, Foresight
 from verifier.view import Hand, Observed
 
-TURN_SECONDS = 2
+_MOST_SLOTS = 16  # of a judge's window: its deadlines do not wait for others
 _PENDING = (JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT, JobStatus.CHALLENGED)
 
 
 class Observer:
-    """The chain as one operator sees it. With `turns` judges each waits up to that many turns with common work.
+    """The chain as one operator sees it. What anyone may do it leaves to others until its turn, by `window`.
 
     `outage_of` is asked about an epoch that still has no seed at its time: epoch, that time, now, and own slots.
     """
 
     def __init__(
-        self, chain: Chain, operator: Address, turns: int, outage_of: Callable[..., Outage | None] = lambda *_: None
+        self, chain: Chain, operator: Address, outage_of: Callable[..., Outage | None] = lambda *_: None
     ) -> None:
-        self._chain, self._operator, self._turns, self._outage_of = chain, operator, turns, outage_of
+        self._chain, self._operator, self._outage_of = chain, operator, outage_of
+        self.window = Window(most=_MOST_SLOTS)
         self._foresight = Foresight(chain)
         self._slots: dict[SlotId, Slot] = {}
         self._final: set[JobId] = set()
@@ -61,8 +62,11 @@ class Observer:
 
     def turn(self, job_id: JobId) -> int:
         """How long this judge leaves common work on a job to others, in seconds."""
-        mixed = hashlib.sha256(f"{self._operator}-{job_id}".encode()).digest()
-        return mixed[0] % self._turns * TURN_SECONDS
+        return self._turn(f"job {job_id}")
+
+    def _turn(self, thing: str) -> int:
+        others = {slot.operator for slot in self._slots.values() if slot.is_active} - {self._operator}
+        return self.window.wait_seconds(self._operator, thing, rivals=len(others))
 
     def _pending_jobs(self) -> list[Job]:
         escrow, gone = self._chain.escrow, self._chain.client.reorganisations
@@ -103,8 +107,8 @@ class Observer:
         return Observed(
             job=job,
             case=foreseen.case,
-            # Each judge waits for its turn: the first to bring a seed pays the gas, the others find it there.
-            seed_due=is_missing and now >= due + self.turn(job.job_id),
+            # The first to bring a seed pays the gas, the others find it there. It is one for all jobs of its epoch.
+            seed_due=is_missing and now >= due + self._turn(f"seed {epoch}"),
             seed_known=seed is not None,
             drawn=drawn and job.status is JobStatus.SUBMITTED,
             ballot=foreseen.ballot,

@@ -85,7 +85,8 @@ class Rest:
 
 
 Owed = Reveal | Seal | Verdict | Replay
-Action = Owed | BringSeed | MakeSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer | Rest
+Common = BringSeed | OpenAudit | DrawCommittee | Tally | Execute | ReplaceJudge | Volunteer  # one judge does it for all
+Action = Owed | Common | MakeSeed | Rest
 _RULES: list[Callable[[View, Observed], Action | None]] = []
 
 

@@ -60,13 +60,12 @@ class Judge:
         replayer: Replayer,
         journal: Journal,
         account: LocalAccount,
-        turns: int = 4,
         cost_per_second: float = 0.0,
     ) -> None:
         self._chain, self._replayer, self._journal, self._account = chain, replayer, journal, account
         self._address = Address(account.address)
         self._fallback = Fallback(chain, journal, account)
-        self._observer = Observer(chain, self._address, turns, self._fallback.outage)
+        self._observer = Observer(chain, self._address, self._fallback.outage)
         self._reveal_seconds = chain.ballots.reveal_seconds()
         self._postponed: dict[Key, int] = {}
         self._drawn_in_vain: dict[Key, int] = {}
@@ -99,8 +98,14 @@ class Judge:
             self._refused[plan.move_of(action)] = self._ticks
             if not reverts.is_refusal(error, *_DONE_BY_OTHERS):
                 log.error("refused", reason=str(error))
+            elif isinstance(action, plan.Common):
+                self._observer.window.lost(is_paid=error.is_mined)
+                name, job_id = type(action).__name__, action.item.job.job_id
+                log.info("race_lost", action=name, job_id=job_id, gas_paid=error.is_mined)
             return plan.Rest(str(error))
         self._refused.pop(plan.move_of(action), None)
+        if isinstance(action, plan.Common):
+            self._observer.window.won()
         return action
 
     def _waiting(self, error: TransientError) -> plan.Rest:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A seller that cheats, for the demo: the shipped worker with a runner that skips the training.
+"""A seller that cheats, for the demo: the shipped worker with a program that skips the training.
 
 It returns noise of the right shape and forges traces, then commits, publishes and submits like an honest seller.
 Usage: python -m scripts.story.lazy_seller JOB
@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,48 +21,21 @@ from swarm.execution.segments import Sandbox
 from swarm.journal import Journal, KeyLock
 from swarm.protocol.commitment import TRACE_RECORD
 from swarm.protocol.types import JobId
-from swarm.runtime.port import JobRun, RunEnd, RunOutcome
+from swarm.runtime.fake import FakeRunner
+from swarm.runtime.port import JobRun, Progress
 from swarm.seller.plan import Policy
 from swarm.seller.worker import Worker
 from swarm.workloads.lora.segments import steps_of
 
 
-class NoiseRunner:
+def lazy(run: JobRun, emit: Progress) -> None:
     """Writes what a training run would have written, without training."""
-
-    name = "noise"
-    isolates_strangers = False
-
-    def check(self) -> None:
-        pass
-
-    def accepts(self, engine: str) -> bool:
-        return True
-
-    def reap(self, owner: str) -> None:
-        pass
-
-    def run(
-        self,
-        run: JobRun,
-        *,
-        on_progress: Callable[[dict], None] | None = None,
-        stop: threading.Event | None = None,
-    ) -> RunOutcome:
-        start, cpu = time.monotonic(), time.process_time()
-        job = json.loads(run.inputs["job.json"].read_text())
-        generator = np.random.default_rng()
-        for segment in range(job["first_segment"], job["last_segment"]):
-            steps = _steps(job["spec"]["training"], segment)
-            _noise(run.inputs["state"], run.outputs / "segments" / f"{segment:04d}", steps.stop, generator)
-            _forge(run.outputs / "traces" / f"{segment:04d}.bin", steps, generator)
-        return RunOutcome(
-            reason=RunEnd.OK,
-            exit_code=0,
-            wall_seconds=time.monotonic() - start,
-            cpu_seconds=time.process_time() - cpu,
-            log_tail="",
-        )
+    job = json.loads(run.inputs["job.json"].read_text())
+    generator = np.random.default_rng()
+    for segment in range(job["first_segment"], job["last_segment"]):
+        steps = _steps(job["spec"]["training"], segment)
+        _noise(run.inputs["state"], run.outputs / "segments" / f"{segment:04d}", steps.stop, generator)
+        _forge(run.outputs / "traces" / f"{segment:04d}.bin", steps, generator)
 
 
 def _noise(state: Path, target: Path, step: int, generator: np.random.Generator) -> None:
@@ -105,8 +75,8 @@ def main() -> None:
     worker = Worker(
         chain=context.chain,
         store=context.store,
-        sandbox=Sandbox(NoiseRunner(), owner="lazy"),
-        journal=Journal(context.home / "worker.sqlite"),
+        sandbox=Sandbox(FakeRunner(lazy), owner="lazy"),
+        journal=Journal(context.home / "worker.sqlite").bind(context.chain.deployment()),
         account=context.account,
         home=context.home,
         policy=Policy(only_job=JobId(int(sys.argv[1]))),

@@ -32,7 +32,7 @@ class Ballots:
 
     def draw_committee(self, account: LocalAccount, job: Job, round_: int) -> dict:
         call = self._functions.drawCommittee(job.job_id, round_, job.state(), job.terms.values())
-        return self._client.send(call, account)
+        return self._client.send(call, account, is_contested=True)
 
     def seal(
         self, account: LocalAccount, job: Job, round_: int, seat: int, seal: Digest, *, draws: bool = False
@@ -41,7 +41,7 @@ class Ballots:
         calls = [("seal", job.job_id, round_, seat, seal)]
         if draws:
             calls.insert(0, ("drawCommittee", job.job_id, round_, job.state(), job.terms.values()))
-        return self._client.send_all(self._contract, calls, account)
+        return self._client.send_all(self._contract, calls, account, is_contested=draws)
 
     def reveal(
         self,

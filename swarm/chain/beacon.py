@@ -42,7 +42,7 @@ class Beacon:
 
     def submit(self, account: LocalAccount, epoch: Epoch, signature: tuple[int, int]) -> dict:
         """Brings a round's signature; the contract verifies it. Raises InvalidSignature, SeedAlreadyKnown, TooEarly."""
-        return self._client.send(self._functions.submit(epoch, list(signature)), account)
+        return self._client.send(self._functions.submit(epoch, list(signature)), account, is_contested=True)
 
     # where the round is missing
 

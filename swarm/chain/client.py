@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from eth_account.signers.local import LocalAccount
 from eth_utils.abi import event_abi_to_log_topic
 from web3 import Web3
+from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 
 from swarm.chain import artifacts
 from swarm.chain.endpoints import Endpoints, Patience, parse_urls
-from swarm.chain.faults import translated
+from swarm.chain.faults import revert_data, translated
 from swarm.chain.outbox import Fees, Outbox
 from swarm.chain.snapshot import Block, Key, Mark, Snapshot
 from swarm.errors import FundsError, Reverted, SwarmError
@@ -23,6 +25,7 @@ from swarm.protocol.types import Address, TxHash
 _BLOCKS_A_QUERY = 10_000  # what public endpoints commonly allow
 _CALLS_A_BATCH = 100
 _GAS_MARGIN = 1.25  # state moves between estimate and inclusion: a call that now starts from a colder slot needs more
+_PENDING_HEEDED_SECONDS, _HEEDED_KEPT = 60, 1_000
 
 
 class ChainClient:
@@ -50,12 +53,17 @@ class ChainClient:
         self._watched: list[str] = []
         self._snapshot = Snapshot(self._latest, self._marks)
         self._looking = threading.local()
+        self._heeded_until: dict[Key, float] = {}  # by call: how long what waits to be mined still counts
 
     def check(self) -> int:
         """The chain id. Raises TransientError when nobody answers."""
         with self._translated():
             self._chain_id = self.web3.eth.chain_id
             return self._chain_id
+
+    def pending_transactions(self) -> int:
+        """Sent by this process and not known to be mined; asks nobody."""
+        return self._outbox.pending()
 
     def now(self) -> int:
         """The chain's time: the latest block's timestamp, in unix seconds."""
@@ -66,6 +74,10 @@ class ChainClient:
             return self._pinned.number
         with self._translated():
             return self.web3.eth.block_number
+
+    def block_hash(self, number: int) -> bytes:
+        with self._translated():
+            return bytes(self.web3.eth.get_block(number)["hash"])
 
     def gas_balance(self, address: Address) -> int:
         """Native coin of an account, in wei."""
@@ -125,9 +137,14 @@ class ChainClient:
                 return function.call(options)
         return self._snapshot.read(_key(function, sender), lambda: self._called_at(function, options))
 
-    def prefetch(self, functions: Sequence[Any]) -> None:
-        """Inside a snapshot, reads those of these views that it does not hold with one request; outside, nothing."""
-        missing = [each for each in functions if self._pinned and not self._snapshot.holds(_key(each, None))]
+    def prefetch(self, functions: Iterable[Any]) -> None:
+        """Inside a snapshot that lacks the first of these views, reads all that it lacks with one request."""
+        missing = []
+        for each in functions if self._pinned else ():
+            is_held = self._snapshot.holds(_key(each, None))
+            if is_held and not missing:
+                return
+            missing += [] if is_held else [each]
         for start in range(0, len(missing), _CALLS_A_BATCH):
             part = missing[start : start + _CALLS_A_BATCH]
             with self._translated(), self.web3.batch_requests() as batch:
@@ -160,30 +177,44 @@ class ChainClient:
 
     # sending
 
-    def send(self, function: Any, account: LocalAccount) -> dict:
+    def send(self, function: Any, account: LocalAccount, *, is_contested: bool = False) -> dict:
         """Signs, sends and waits for a call; returns its receipt. Any thread may send from any account.
 
-        Raises Reverted (before anything is sent, when the call would fail), FundsError (gas), NotMined.
+        Raises Reverted (before anything is sent, when the call would fail), FundsError (gas), NotMined. A call that
+        `is_contested` is also not sent where one that waits to be mined makes it fail.
         """
         with self._translated():
-            sent, receipt = self._outbox.send(lambda fees: self._prepared(function, account.address, fees), account)
-            if receipt["status"] == 1:
-                return receipt
-            again = {key: sent[key] for key in ("from", "to", "data")}
-            self.web3.eth.call(again, receipt["blockNumber"])
-        tx_hash = TxHash("0x" + bytes(receipt["transactionHash"]).hex())
-        raise Reverted(f"transaction {tx_hash} failed and gives no reason")
+            sent, receipt = self._outbox.send(
+                lambda fees: self._prepared(function, account.address, fees, is_contested), account
+            )
+        if receipt["status"] == 1:
+            return receipt
+        raise self._failed(sent, receipt)
 
-    def send_all(self, contract: Any, calls: Sequence[tuple], account: LocalAccount) -> dict:
+    def _failed(self, sent: dict, receipt: dict) -> Reverted:
+        """Why a mined call failed, as it is found by calling it again."""
+        tx_hash = TxHash("0x" + bytes(receipt["transactionHash"]).hex())
+        failed = Reverted(f"transaction {tx_hash} failed and gives no reason")
+        try:
+            with self._translated():
+                self.web3.eth.call({key: sent[key] for key in ("from", "to", "data")}, receipt["blockNumber"])
+        except Reverted as error:
+            failed = error
+        failed.is_mined = True
+        return failed
+
+    def send_all(
+        self, contract: Any, calls: Sequence[tuple], account: LocalAccount, *, is_contested: bool = False
+    ) -> dict:
         """Makes several calls of one contract, each (function, arguments …), in one transaction: all or none."""
         if len(calls) == 1:
             name, *arguments = calls[0]
-            return self.send(contract.functions[name](*arguments), account)
+            return self.send(contract.functions[name](*arguments), account, is_contested=is_contested)
         encoded = [contract.encode_abi(name, args=arguments) for name, *arguments in calls]
-        return self.send(contract.functions.multicall(encoded), account)
+        return self.send(contract.functions.multicall(encoded), account, is_contested=is_contested)
 
-    def _prepared(self, function: Any, sender: str, fees: dict) -> dict:
-        gas = int(function.estimate_gas({"from": sender}) * _GAS_MARGIN)
+    def _prepared(self, function: Any, sender: str, fees: dict, is_contested: bool) -> dict:
+        gas = int(self._gas_of(function, sender, is_contested) * _GAS_MARGIN)
         balance, cost = self.web3.eth.get_balance(Web3.to_checksum_address(sender)), gas * fees["maxFeePerGas"]
         if balance < cost:
             raise FundsError(f"{sender} has {balance} wei for gas, this needs {cost}", hint="swarm wallet fund")
@@ -191,6 +222,23 @@ class ChainClient:
             self._chain_id = self.web3.eth.chain_id
         # The nonce is the outbox's to choose; named here, so that it is not asked for.
         return function.build_transaction({"from": sender, "nonce": 0, "gas": gas, "chainId": self._chain_id} | fees)
+
+    def _gas_of(self, function: Any, sender: str, is_contested: bool) -> int:
+        key, now = _key(function, sender), time.monotonic()
+        # Not for ever: a transaction that is never mined must not hold up everybody else's.
+        if is_contested and now < self._heeded_until.get(key, now + _PENDING_HEEDED_SECONDS):
+            try:
+                return function.estimate_gas({"from": sender}, "pending")
+            except Web3RPCError as error:
+                if revert_data(error):
+                    raise
+                # An endpoint without a block to come: the latest one says what there is to say.
+            except (ContractCustomError, ContractLogicError):
+                while len(self._heeded_until) >= _HEEDED_KEPT:
+                    del self._heeded_until[next(iter(self._heeded_until))]
+                self._heeded_until.setdefault(key, now + _PENDING_HEEDED_SECONDS)
+                raise
+        return function.estimate_gas({"from": sender})
 
     # asking
 
@@ -207,17 +255,26 @@ class ChainClient:
             return self.web3.eth.get_logs({"address": addresses, "fromBlock": first, "toBlock": last})
 
     def _marks(self, first: int, last: int) -> list[Mark]:
-        entries = self._logs(self._watched, first, last) if self._watched else []
+        # Asked at every look: web3 would spend most of an idle daemon's time on fields that nobody reads.
+        where = {"address": self._watched, "fromBlock": hex(first), "toBlock": hex(last)}
         return [
             Mark(
-                block=entry["blockNumber"],
-                block_hash=bytes(entry["blockHash"]),
-                index=entry["logIndex"],
-                address=entry["address"],
-                names=bytes(entry["topics"][1]) if len(entry["topics"]) > 1 else b"",
+                block=int(entry["blockNumber"], 16),
+                block_hash=bytes.fromhex(entry["blockHash"][2:]),
+                index=int(entry["logIndex"], 16),
+                address=Web3.to_checksum_address(entry["address"]),
+                names=bytes.fromhex(entry["topics"][1][2:]) if len(entry["topics"]) > 1 else b"",
             )
-            for entry in entries
+            for entry in (self._asked("eth_getLogs", where) if self._watched else ())
         ]
+
+    def _asked(self, method: str, *parameters: Any) -> Any:
+        """The answer as it is in JSON."""
+        with self._translated():
+            response = self.web3.provider.make_request(method, list(parameters))
+            if "error" in response:
+                raise Web3RPCError(str(response["error"]), rpc_response=response)
+        return response["result"]
 
     def _called_at(self, function: Any, options: dict) -> Any:
         with self._translated():

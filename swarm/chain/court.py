@@ -49,14 +49,15 @@ class Court:
         calls = [answer]
         if job.status is JobStatus.SUBMITTED:
             calls.insert(0, ("openAudit", job.job_id, job.state(), job.terms.values()))
-        return self._client.send_all(self._contract, calls, account)
+        return self._client.send_all(self._contract, calls, account, is_contested=len(calls) > 1)
 
     def replace_judge(self, account: LocalAccount, job: Job) -> dict:
-        return self._client.send(self._functions.replaceJudge(job.job_id, job.state(), job.terms.values()), account)
+        call = self._functions.replaceJudge(job.job_id, job.state(), job.terms.values())
+        return self._client.send(call, account, is_contested=True)
 
     def volunteer(self, account: LocalAccount, job: Job, slot_id: SlotId) -> dict:
         call = self._functions.volunteer(job.job_id, job.state(), job.terms.values(), slot_id)
-        return self._client.send(call, account)
+        return self._client.send(call, account, is_contested=True)
 
     # challenge
 
@@ -71,14 +72,14 @@ class Court:
     # ruling
 
     def tally(self, account: LocalAccount, job_id: JobId) -> dict:
-        return self._client.send(self._functions.tally(job_id), account)
+        return self._client.send(self._functions.tally(job_id), account, is_contested=True)
 
     def appeal(self, account: LocalAccount, job: Job) -> dict:
         """Takes the case to the next committee; the allowance for the bond must be there."""
         return self._client.send(self._functions.appeal(job.job_id, job.state()), account)
 
     def execute(self, account: LocalAccount, job: Job) -> dict:
-        return self._client.send(self._functions.execute(job.job_id, job.state()), account)
+        return self._client.send(self._functions.execute(job.job_id, job.state()), account, is_contested=True)
 
     def expose_canary(self, account: LocalAccount, job: Job, opening: Opening, proof: Sequence[Digest]) -> dict:
         call = self._functions.exposeCanary(job.job_id, job.state(), opening.values(), list(proof))

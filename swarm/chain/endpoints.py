@@ -64,6 +64,7 @@ class _Endpoint:
         self.transport = HTTPProvider(url, request_kwargs=timeouts, exception_retry_configuration=None)
         self.rests_until = 0.0
         self.reason = ""
+        self.lag: int | None = None
 
 
 class Endpoints(JSONBaseProvider):
@@ -87,6 +88,10 @@ class Endpoints(JSONBaseProvider):
     def name(self) -> str:
         """The endpoint in use, or all where none is, without what may be a key."""
         return self._current.name if self._current else ", ".join(each.name for each in self._endpoints)
+
+    def lags(self) -> dict[str, int]:
+        """Blocks that each endpoint was behind the best when they were last compared; who was not is left out."""
+        return {each.name: each.lag for each in self._endpoints if each.lag is not None}
 
     def make_request(self, method: Any, params: Any) -> Any:
         self.calls[method] += 1
@@ -169,6 +174,7 @@ class Endpoints(JSONBaseProvider):
         best = max([self._last_seen(), *(head for head in found if isinstance(head, Head))])
         fit = None
         for endpoint, head in zip(candidates, found, strict=True):
+            endpoint.lag = None if isinstance(head, str) else max(best.number - head.number, 0)
             reason = head if isinstance(head, str) else self._lag(head, best)
             if reason:
                 self._pass_over(endpoint, reason)

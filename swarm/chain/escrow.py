@@ -44,7 +44,7 @@ class Escrow:
         """Accepts for `seller`, whose operator the account may be; by default for the account itself."""
         seller = seller or Address(account.address)
         call = self._functions.accept(job.job_id, job.state(), job.terms.values(), seller, collateral)
-        return self._client.send(call, account)
+        return self._client.send(call, account, is_contested=True)
 
     def abort(self, account: LocalAccount, job: Job) -> dict:
         return self._client.send(self._functions.abort(job.job_id, job.state()), account)
@@ -76,7 +76,8 @@ class Escrow:
     # audit and settlement
 
     def open_audit(self, account: LocalAccount, job: Job) -> dict:
-        return self._client.send(self._functions.openAudit(job.job_id, job.state(), job.terms.values()), account)
+        call = self._functions.openAudit(job.job_id, job.state(), job.terms.values())
+        return self._client.send(call, account, is_contested=True)
 
     def judge_to_be(self, job: Job) -> SlotId:
         """Whom `open_audit` would draw now, 0 for nobody. Raises Reverted where nothing is to be opened."""

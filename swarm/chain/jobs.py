@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import Any
 
@@ -33,13 +34,15 @@ def state_hash(job: Job) -> Digest:
 class JobBook:
     """Follows the escrow's events from its deployment on. What it returns has been proved against the chain's state.
 
-    The last blocks are folded anew each time; where a chain goes back further than they reach, everything is.
+    What does not prove is folded again from some blocks back, and where a chain goes back further, from the beginning.
     """
 
     def __init__(self, client: ChainClient, contract: Any, first_block: int) -> None:
         self._client, self._contract, self._first_block = client, contract, first_block
         self._jobs: dict[JobId, Job] = {}
-        self._settled: tuple[int, dict[JobId, Job]] = (first_block, {})  # next block, and the jobs before it
+        # The next block to read and the jobs before it, far enough back to stay, and as of the last reading.
+        self._settled: tuple[int, dict[JobId, Job]] = (first_block, {})
+        self._read = self._settled
         self._reading = threading.Lock()
 
     def job(self, job_id: JobId) -> Job:
@@ -57,22 +60,26 @@ class JobBook:
 
     def _read_on(self, job_id: JobId, stored: bytes) -> Job:
         with self._reading:
-            self._read_events()
-            if self._is_proved(job_id, stored):
-                return self._jobs[job_id]
-            # The chain went back further, or the endpoint lags behind itself: everything is read anew.
-            self._settled = (self._first_block, {})
-            self._read_events()
+            latest = self._client.block_number()
+            # The chain went back, or the endpoint lags behind itself: it is read again, from further back each time.
+            for first, jobs in [*self._begins(latest), (self._first_block, {})]:
+                self._read_events(first, jobs, latest)
+                if self._is_proved(job_id, stored):
+                    return self._jobs[job_id]
             if not self._is_proved(job_id, self._stored(job_id)):
                 raise TransientError(
                     f"{self._client.endpoints.name} gives events of job {job_id} that are not its state"
                 )
             return self._jobs[job_id]
 
-    def _read_events(self) -> None:
-        """Folds on from the blocks that a reorganisation hardly reaches; those after them are read again each time."""
-        latest = self._client.block_number()
-        first, jobs = self._settled
+    def _begins(self, latest: int) -> list[tuple[int, dict[JobId, Job]]]:
+        """Where to read on: after the last block that was read, or after the last that hardly any reorganisation
+        reaches. The latter moves on only when it is read from."""
+        is_near = self._read[0] > latest - _SHALLOW_BLOCKS and self._settled[0] > latest - 2 * _SHALLOW_BLOCKS
+        return [self._read, self._settled] if is_near else [self._settled]
+
+    def _read_events(self, first: int, jobs: dict[JobId, Job], latest: int) -> None:
+        """Folds the events of the blocks from `first` on over the jobs before it."""
         jobs, deep = dict(jobs), latest - _SHALLOW_BLOCKS
         is_settled = deep < first
         for event in self._client.all_logs(self._contract, first, latest):
@@ -81,7 +88,7 @@ class JobBook:
             _fold(jobs, event["event"], event["args"])
         if not is_settled:
             self._settled = (deep + 1, dict(jobs))
-        self._jobs = jobs
+        self._jobs, self._read = jobs, (latest + 1, jobs)
 
     def _is_proved(self, job_id: JobId, stored: bytes) -> bool:
         job = self._jobs.get(job_id)
@@ -91,8 +98,8 @@ class JobBook:
         """What the chain holds of a job. Whoever asks for one asks for those after it next: they come along."""
         state_of = self._contract.functions.stateOf
         following = (JobId(each) for each in range(job_id + 1, job_id + _ALONG))
-        live = [each for each in following if each in self._jobs and not self._jobs[each].status.is_final]
-        self._client.prefetch([state_of(each) for each in (job_id, *live)] if live else [])
+        live = (each for each in following if each in self._jobs and not self._jobs[each].status.is_final)
+        self._client.prefetch(state_of(each) for each in itertools.chain([job_id], live))
         return self._client.call(state_of(job_id))
 
 

@@ -113,6 +113,11 @@ class Chain:
             )
         return self
 
+    def deployment(self) -> str:
+        """A name that no other deployment has, not on a chain of the same number either. Raises TransientError."""
+        block = self.client.block_hash(self.network.deployment_block)
+        return f"{self.network.chain_id} {self.network.escrow.lower()} {block.hex()}"
+
     def deposit(self, account: LocalAccount, amount: Amount, slasher: Address) -> None:
         """Deposits stake, if `amount` is positive, and lets `slasher` (escrow or bench) lock it."""
         if amount > 0:

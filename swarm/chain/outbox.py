@@ -84,6 +84,11 @@ class Outbox:
                 return sent.transaction, self._mined(sent, account, own)
         raise TransientError("the chain refused three nonces in a row", hint="another process uses this key?")
 
+    def pending(self) -> int:
+        """Transactions of this process that were sent to this chain and are not known to be mined."""
+        with _ACCOUNTS_LOCK:
+            return sum(len(own.open) for (chain, _), own in _ACCOUNTS.items() if chain == self._chain)
+
     # sending
 
     def _same(self, transaction: dict, own: _Account) -> Sent | None:

@@ -26,7 +26,8 @@ _DISK_FAIL, _DISK_WARN = 2 * GIB, 20 * GIB
 _MEMORY_FAIL = 3 * GIB
 _GAS_WARN_JOBS = 10
 _SKEW_SECONDS, _OLD_HEAD_SECONDS = 15, 300
-_CONTAINER_SECONDS = 60
+_DELIVERY_SECONDS = 60
+_CONTAINER_SECONDS, _CONTAINER_BYTES = 60, 2 << 30  # a CUDA context alone maps several hundred MiB
 _INSTALL_DOCKER = "install a Docker engine and start it: sudo apt-get install docker.io"
 
 
@@ -126,6 +127,10 @@ def _engine(context: Context) -> Found:
 
 
 def _container(context: Context) -> Found:
+    return _try_container(context, "print('hello')")
+
+
+def _try_container(context: Context, code: str, gpu: str | None = None) -> Found:
     from swarm.runtime.docker import DockerRunner
     from swarm.runtime.images import held_image
     from swarm.runtime.port import JobRun, Limits, RunEnd
@@ -135,8 +140,8 @@ def _container(context: Context) -> Found:
         return Status.FAIL, "the engine holds no job image", "python3 scripts/build_image.py"
     begin = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="swarm-doctor-") as folder:
-        limits = Limits(memory_bytes=GIB // 2, cpus=1.0, wall_seconds=_CONTAINER_SECONDS)
-        run = JobRun(image, ("python", "-c", "print('hello')"), {}, Path(folder), limits, owner="doctor")
+        limits = Limits(memory_bytes=_CONTAINER_BYTES, cpus=1.0, wall_seconds=_CONTAINER_SECONDS)
+        run = JobRun(image, ("python", "-c", code), {}, Path(folder), limits, owner="doctor", gpu=gpu)
         outcome = DockerRunner().run(run)
     actual = f"{image[:19]}… ended with {outcome.reason.value} after {time.monotonic() - begin:.1f} s"
     words = outcome.log_tail.splitlines()[-1:] or ["no word"]
@@ -157,6 +162,21 @@ def _gpu(context: Context) -> Found:
     found, why = gpus()
     names = "; ".join(f"{gpu.index}: {gpu.name}, {gpu.memory_bytes / GIB:.0f} GiB" for gpu in found)
     return Status.PASS, names or why, ""
+
+
+def _gpu_container(context: Context) -> Found:
+    from swarm.runtime.docker import DockerRunner
+    from swarm.runtime.gpus import choose
+
+    found = choose(context.config.get("gpu") or "auto")
+    if found is None:
+        return Status.PASS, "no GPU to lend", ""
+    if not DockerRunner().passes_gpus():
+        remedy = (
+            "sudo apt-get install nvidia-container-toolkit && sudo nvidia-ctk runtime configure, then restart Docker"
+        )
+        return Status.WARN, f"the engine has no nvidia runtime: {found.name} stays idle", remedy
+    return _try_container(context, "import torch; print(torch.ones(8, device='cuda').sum().item())", found.uuid)
 
 
 def _chain(context: Context) -> Found:
@@ -180,6 +200,24 @@ def _store(context: Context) -> Found:
     kind = context.config.get("store")
     where = ", ".join(context.network.gateways) if kind == "embedded" else context.config.get("kubo_api")
     return Status.PASS, f"{kind}, {where or 'no gateway'}", ""
+
+
+def _delivery(context: Context) -> Found:
+    """A real round: a fresh block goes out, and comes back through somebody else."""
+    from swarm.cli.stores import seller_store_of
+
+    store, delivery = seller_store_of(context.config, context.home, context.network)
+    cid = store.add_bytes(b"computeswarm doctor " + os.urandom(16).hex().encode())
+    try:
+        receipt = delivery.deliver(cid, seconds=_DELIVERY_SECONDS)
+        delivery.withdraw(cid)
+    finally:
+        store.unpin(cid)
+    actual = f"held by {', '.join(receipt.holders) or 'the daemon alone'}, came back through {receipt.through}"
+    if receipt.refused:
+        return Status.WARN, actual, f"another holder did not take it: {receipt.refused[0]}"
+    is_outside = delivery.is_outside(receipt) or context.network.is_devnet
+    return _judge(is_outside, actual, "that is the holder itself: name another one in gateways", bad=Status.WARN)
 
 
 def _keystore(context: Context) -> Found:
@@ -236,10 +274,17 @@ _CHECKS: tuple[tuple[str, str, str, Callable[[Context], Found]], ...] = (
     ("sandbox.engine", "a rootful Docker engine", f"strangers' jobs run in containers; {_INSTALL_DOCKER}", _engine),
     ("sandbox.container", "a job container starts and ends", "a real run, not a version number", _container),
     ("sandbox.bubblewrap", "works, where there is no engine", "jobs of your own as processes", _bubblewrap),
-    ("gpu", "none needed yet", "hardware class", _gpu),
+    ("gpu", "none needed for class cpu-fp32", "the other hardware classes", _gpu),
+    ("sandbox.gpu", "a container computes on the GPU", "jobs in containers are lent one GPU", _gpu_container),
     ("chain.rpc", "the network's chain, a fresh head", "offers, submissions, payments", _chain),
     ("clock.skew", f"at most {_SKEW_SECONDS} s behind the chain", "deadlines are chain time", _clock),
     ("store", "content can be fetched and published", "judges must be able to fetch results", _store),
+    (
+        "store.delivery",
+        "a holder, and a gateway beside it",
+        "what you publish must be fetchable from outside",
+        _delivery,
+    ),
     ("wallet.keystore", "an account that can be unlocked", "signs every transaction", _keystore),
     ("wallet.gas", f"{_GAS_WARN_JOBS} jobs, at least one", "a job that is taken must be submitted", _gas),
     ("stake.free", "above zero", "collateral for each job, a judge's bond", _stake),

@@ -45,9 +45,10 @@ class Context:
 
         from swarm.chain.network import Network
 
-        network = Network.load(self.config.network)
-        rpc_url = self.config.get("rpc_url")
-        return replace(network, rpc_url=rpc_url) if rpc_url else network
+        named = {key: self.config.get(key) for key in ("rpc_url", "push_to")} | {
+            "gateways": self.config.names("gateways")
+        }
+        return replace(Network.load(self.config.network), **{key: value for key, value in named.items() if value})
 
     @cached_property
     def chain(self) -> Chain:
@@ -61,19 +62,9 @@ class Context:
     @cached_property
     def store(self) -> Store:
         """The content store; checked, so that a dead one is named before any work."""
-        kind = self.config.get("store")
-        if kind == "embedded":
-            from swarm.storage.embedded import EmbeddedStore
+        from swarm.cli.stores import store_of
 
-            store: Store = EmbeddedStore(
-                self.home / "store", gateways=self.network.gateways, push_to=self.network.push_to
-            )
-        elif kind == "kubo":
-            from swarm.storage.kubo import KuboStore
-
-            store = KuboStore(self.config.get("kubo_api") or "")
-        else:
-            raise UsageError(f"unknown store {kind!r}", hint="embedded or kubo")
+        store = store_of(self.config, self.home, self.network)
         store.check()
         return store
 

@@ -33,7 +33,7 @@ def guess_format(path: Path) -> Format:
     """How a file's first line says it is to be read; chats where it says nothing."""
     from swarm import hostile_json
     from swarm.workloads.dataset import Format
-    from swarm.workloads.example import MAX_LINE_BYTES
+    from swarm.workloads.jsonl import MAX_LINE_BYTES
 
     try:
         with path.open("rb") as file:

@@ -21,6 +21,7 @@ NOUNS = {
     "doctor": ("swarm.cli.doctor", "Check this machine: sandbox, chain, store, account."),
     "job": ("swarm.cli.job", "Buy and watch work: post, list, show, watch, pull, cancel, refund, settle."),
     "lora": ("swarm.cli.lora", "Fine-tune a model without writing a spec."),
+    "node": ("swarm.cli.node", "Hold results for machines that nobody can reach: serve."),
     "run-image": ("swarm.cli.run_image", "Run any container by digest without writing a spec."),
     "stake": ("swarm.cli.stake", "Money that vouches for you: deposit, show, unbond, withdraw."),
     "sweep": ("swarm.cli.sweep", "Search hyperparameters: run, resume, top, show, best, export, report."),

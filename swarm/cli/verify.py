@@ -44,7 +44,7 @@ def command(context: Context, job: str, segment: int | None, local: Path | None,
     if local and local.exists():
         raise UsageError(f"{local} exists already", hint="choose another folder")
     chosen = _segment(context, found, segment)
-    limits = {"memory_bytes": box["memory_gib"] << 30, "cpus": box["cpus"]}
+    limits = {"memory_bytes": box["memory_gib"] << 30, "cpus": box["cpus"], "gpu": context.config.get("gpu")}
     sandbox = sandbox_for(context, box["sandbox"], role="verify", person=secrets.token_hex(4), **limits)
     replayer = Replayer(context.store, sandbox, context.home / "verify")
     context.screen.note(f"re-executing segment {chosen} of {found.segments} …")

@@ -13,6 +13,9 @@ from swarm.cli.common import Context, example, with_context
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prometheus_client.core import Metric
+
+    from swarm.chain.client import ChainClient
     from swarm.config import Config
     from swarm.daemon import Heart
     from swarm.monitoring import Monitor
@@ -41,6 +44,7 @@ for verb in (*worker_verbs.VERBS, *worker_views.VERBS, *worker_install.VERBS):
 @click.option("--sandbox", type=click.Choice(["auto", "docker", "process"]), default="auto", show_default=True)
 @click.option("--memory-gib", help="Memory of one job, default 12.  [SWARM_MEMORY_GIB]")
 @click.option("--cpus", help="Processors of one job, default 2.  [SWARM_CPUS]")
+@click.option("--gpu", help="auto, none, or the index or UUID of the GPU that jobs are lent.  [SWARM_GPU]")
 @click.option("--disk-gib", help="The most the worker's home may hold; default: no limit.  [SWARM_DISK_GIB]")
 @click.option("--cache-gib", help="The most fetched models and data may hold; the least recently used go first.")
 @click.option("--metrics-port", help="Serve /metrics, /healthz and /readyz on 127.0.0.1; default: off.")
@@ -57,30 +61,34 @@ def start(context: Context, **options) -> None:
 
     from swarm import daemon, log
     from swarm.cli.common import parse_address, parse_job_id
-    from swarm.cli.sandboxes import sandbox_for
+    from swarm.cli.sandboxes import restricted, sandbox_for
+    from swarm.cli.stores import seller_store_of
     from swarm.journal import Journal, KeyLock
-    from swarm.runtime.capability import classes_of
     from swarm.seller.worker import Worker
     from swarm.units import parse_amount
 
-    names = ("floor", "types", "classes", "images", "max_job", "hours", "memory_gib", "cpus", "disk_gib", "cache_gib")
-    context.config = context.config.with_flags({name: options[name] for name in (*names, "metrics_port")})
+    names = ("floor", "types", "classes", "images", "max_job", "hours", "memory_gib", "cpus", "gpu", "disk_gib")
+    context.config = context.config.with_flags({name: options[name] for name in (*names, "cache_gib", "metrics_port")})
     policy = policy_of(context.config, only_job=parse_job_id(options["only_job"]) if options["only_job"] else None)
     size = size_of(context.config)
     period = daemon.period_for(context.network)
     log.set_up(as_json=options["log_format"] == "json", file=context.home / worker_views.LOG_NAME)
     sandbox = sandbox_for(context, options["sandbox"], role="worker", **size)
-    policy = replace(policy, classes=classes_of(sandbox.runner, context.config.get("classes")))
-    context.store.check()
+    sandbox, classes = restricted(sandbox, context.config.get("classes"))
+    policy = replace(policy, classes=classes)
+    store, delivery = seller_store_of(context.config, context.home, context.network)
+    store.check()
+    delivery.check()
     locks = [
         KeyLock("worker", context.address).acquire(),
         KeyLock("worker", context.address, directory=context.home).acquire(),
     ]
     worker = Worker(
         chain=context.chain,
-        store=context.store,
+        store=store,
+        delivery=delivery,
         sandbox=sandbox,
-        journal=Journal(context.home / "worker.sqlite"),
+        journal=Journal(context.home / "worker.sqlite").bind(context.chain.deployment()),
         account=context.account,
         home=context.home,
         policy=policy,
@@ -90,7 +98,7 @@ def start(context: Context, **options) -> None:
     )
     worker.start()
     heart = daemon.Heart(period)
-    watched = monitor(context.config, heart, worker_metrics(worker.board))
+    watched = monitor(context.config, heart, worker_metrics(worker.board, context.chain.client))
     loop = {"is_done": lambda: worker.is_done, "watch": worker.watch, "heart": heart}
     try:
         daemon.run(worker.tick, period_seconds=period, **loop)
@@ -111,12 +119,15 @@ def monitor(config: Config, heart: Heart, shown: tuple[Callable, Callable]) -> M
     return Monitor(int(port), collect, health=heart.trouble, readiness=readiness).start() if port else None
 
 
-def worker_metrics(board: Board) -> tuple[Callable, Callable]:
+def worker_metrics(board: Board, client: ChainClient) -> tuple[Callable, Callable]:
+    from swarm.monitoring import connections
     from swarm.runtime.gpus import gpus
     from swarm.seller import metrics
 
-    found, _ = gpus()
-    return lambda: metrics.collect(board.facts(), found), lambda: metrics.readiness(board.facts())
+    def collect() -> list[Metric]:
+        return [*metrics.collect(board.facts(), gpus()[0]), *connections(client)]
+
+    return collect, lambda: metrics.readiness(board.facts())
 
 
 def policy_of(config: Config, *, only_job=None) -> Policy:
@@ -140,7 +151,7 @@ def policy_of(config: Config, *, only_job=None) -> Policy:
 
 def size_of(config: Config) -> dict:
     """What one job may use, as `sandbox_for` takes it."""
-    return {"memory_bytes": _gib(config, "memory_gib"), "cpus": config.number("cpus")}
+    return {"memory_bytes": _gib(config, "memory_gib"), "cpus": config.number("cpus"), "gpu": config.get("gpu")}
 
 
 def _gib(config: Config, key: str) -> int | None:

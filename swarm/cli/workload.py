@@ -98,17 +98,19 @@ def certify(
     Runs single steps over thread counts, instruction sets, attention kernels and precisions; a precision that this
     machine does not have is emulated and marked so.
     """
+    from swarm.cli.sandboxes import local_sandbox
+    from swarm.errors import UsageError
     from swarm.execution.certify import Certifier, Golden, certificate
-    from swarm.execution.segments import Sandbox
-    from swarm.runtime.choose import choose_runner
 
-    runner, reason = choose_runner(engine)
-    context.screen.note(f"sandbox: {reason}")
+    box, _ = local_sandbox("process" if engine == "process" else "docker", engine, role="certify")
+    if not box.runner.accepts(engine):
+        raise UsageError(f"no sandbox here holds the image {engine[:80]}", hint="pull or build it first")
+    context.screen.note(f"sandbox: {box.runner.name}")
     with tempfile.TemporaryDirectory(prefix="swarm-certify-") as scratch:
         golden = [Golden("tiny", None, tuple(range(seeds)), steps, four_bit)]
         if model:
             golden.append(Golden(model.name.lower(), model.resolve(), (0,), real_steps, four_bit))
-        certifier = Certifier(Sandbox(runner, owner="certify"), engine, Path(scratch), context.screen.note)
+        certifier = Certifier(box, engine, Path(scratch), context.screen.note)
         others = [row for path in merge for row in _rows_of(path)]
         rows = certifier.measured(golden) + others
     content = certificate(rows, [engine])

@@ -60,6 +60,8 @@ def publish_outputs(
     manifest = Manifest(job_id, tuple(claims))
     (staging / MANIFEST_NAME).write_bytes(manifest.to_bytes())
     cid = store.add(staging)
+    for claim in claims:
+        store.unpin(claim.output_cid)  # the result holds it from now on, and for as long as it is held itself
     shutil.rmtree(staging)
     return Published(digest_of(cid), commitment.merkle_root(leaves_of(manifest)))
 

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.errors import IntegrityError, JobFailed, UsageError
+from swarm.execution import machine
 from swarm.execution.inputs import MAX_OUTPUT_FILES, STATE, Inputs
 from swarm.protocol import commitment
+from swarm.protocol.hardware import EXACT_CLASS, FOUR_BIT, PRECISIONS
 from swarm.protocol.types import Opening
+from swarm.runtime.gpus import Gpu
 from swarm.runtime.outputs import check_outputs
 from swarm.runtime.port import JobRun, Limits, RunEnd, Runner, RunOutcome
 from swarm.storage.cid import digest_of
@@ -34,7 +37,7 @@ Progress = Callable[[dict], None]
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """How this machine runs jobs: the runner, its owner's label and the machine's own limits."""
+    """How this machine runs jobs: the runner, its owner's label, the machine's own limits, the GPU it lends."""
 
     runner: Runner
     owner: str
@@ -42,6 +45,21 @@ class Sandbox:
     cpus: float = 2.0
     pids: int = 512
     output_bytes: int = 8 << 30
+    gpu: Gpu | None = None
+    has_four_bit: bool = False  # jobs find bitsandbytes
+
+    def gpu_for(self, hardware_class: str) -> str | None:
+        """The UUID of the GPU that a job of a class is given. The exact class is a processor's."""
+        return self.gpu.uuid if self.gpu and hardware_class != EXACT_CLASS else None
+
+    def computes(self, hardware_class: str) -> bool:
+        """Whether this machine has the arithmetic of a class: one that it lacks would end in an abort, which costs."""
+        if hardware_class == EXACT_CLASS:
+            return "avx2" in machine.facts()["instruction_sets"]
+        if hardware_class in FOUR_BIT and not self.has_four_bit:
+            return False
+        precision = PRECISIONS[hardware_class]
+        return precision == "fp32" or (self.gpu is not None and self.gpu.computes(precision))
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +177,7 @@ def _run(
         limits=limits,
         environment=spec.environment,
         owner=sandbox.owner,
+        gpu=sandbox.gpu_for(spec.hardware_class),
     )
     outcome = sandbox.runner.run(run, on_progress=on_progress, stop=stop)
     if not (is_foreign and outcome.reason is RunEnd.FAILED):

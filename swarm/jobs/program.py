@@ -37,8 +37,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def emit(event: str, **fields: Any) -> None:
-    """Prints one JSON progress line."""
-    print(json.dumps({"event": event, **fields}), flush=True)
+    """Prints one JSON progress line, in a single write: forked trials share the pipe, often unbuffered."""
+    sys.stdout.write(json.dumps({"event": event, **fields}) + "\n")
+    sys.stdout.flush()
 
 
 def read_job() -> dict:

@@ -13,8 +13,6 @@ A judge's seat serves one class, so a class is also a promise of its judges to h
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from swarm.errors import UsageError
 
 EXACT_CLASS = "cpu-fp32"
@@ -49,6 +47,9 @@ def parse_classes(text: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def listed(names: Iterable[str]) -> str:
-    """Names of classes in the order of their numbers, for a line."""
-    return ", ".join(sorted(names, key=CLASSES.__getitem__))
+def needs_of(name: str) -> str:
+    """What a machine must have to compute a class, in words."""
+    found = ["an x86-64 processor with AVX2"] if name == EXACT_CLASS else []
+    found += ["a GPU, Ampere or newer"] if name in NEEDS_GPU else []
+    found += ["bitsandbytes"] if name in FOUR_BIT else []
+    return " and ".join(found) or "nothing special"

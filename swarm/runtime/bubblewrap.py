@@ -37,7 +37,13 @@ def command(run: JobRun, *, package_root: Path) -> list[str]:
         word for name, path in run.inputs.items() for word in ("--ro-bind", str(path.resolve()), f"/inputs/{name}")
     ]
     outputs = ["--dir", "/inputs", "--bind", str(run.outputs.resolve()), "/outputs"]
-    return [*_walls(), *_python(package_root), *outputs, *inputs, *_seal(), "--chdir", "/tmp"]
+    return [*_walls(), *_devices(run), *_python(package_root), *outputs, *inputs, *_seal(), "--chdir", "/tmp"]
+
+
+def _devices(run: JobRun) -> list[str]:
+    """The driver's devices for a run with a GPU; which card it may use is told in its environment."""
+    found = sorted(str(path) for path in Path("/dev").glob("nvidia*") if path.is_char_device()) if run.gpu else []
+    return [word for path in found for word in ("--dev-bind", path, path)]
 
 
 def _walls() -> list[str]:

@@ -10,15 +10,16 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from swarm.errors import SwarmError, UsageError
 from swarm.log import Log
 from swarm.runtime import engine as engines
-from swarm.runtime.engine import LogConfig, Mount, Ulimit, engine_errors
+from swarm.runtime.engine import LogConfig, Mount, Ulimit, engine_errors, gpu_requests
 from swarm.runtime.environment import environment_of
+from swarm.runtime.gpu_loan import lent
 from swarm.runtime.hardening import runtime_of, security_options
 from swarm.runtime.lines import Lines
 from swarm.runtime.outputs import empty, reclaim, require_free_space
@@ -62,7 +63,11 @@ class DockerRunner:
         require_startable(run)
         client = engines.connect()
         _require_image(client, run.engine)
-        with _readable_inputs(run) as inputs, _writable_outputs(run), _container(client, run, inputs) as container:
+        with ExitStack() as around:
+            around.enter_context(lent(run.gpu))  # the outermost: its memory is looked at when the container is gone
+            inputs = around.enter_context(_readable_inputs(run))
+            around.enter_context(_writable_outputs(run))
+            container = around.enter_context(_container(client, run, inputs))
             begin = time.monotonic()
             with engine_errors():
                 work = _Container(client, container)
@@ -71,6 +76,10 @@ class DockerRunner:
         if outcome.reason is RunEnd.OUTPUT:
             empty(run.outputs)
         return outcome
+
+    def passes_gpus(self) -> bool:
+        """Whether a job can be given a GPU. Raises TransientError when no engine answers."""
+        return engines.passes_gpus(engines.connect())
 
     def reap(self, owner: str) -> None:
         """Removes the containers that a killed worker left behind; none when no engine answers."""
@@ -200,7 +209,9 @@ def _confinement(client: Any, run: JobRun) -> dict[str, Any]:
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": security_options(),
-        "runtime": runtime_of(info.get("Runtimes") or {}),
+        # A second kernel does not drive our GPU: there the engine's own runtime holds the job.
+        "runtime": None if run.gpu else runtime_of(info.get("Runtimes") or {}),
+        "device_requests": gpu_requests(run.gpu),
         "mem_limit": limits.memory_bytes,
         "memswap_limit": limits.memory_bytes,  # the same number: no swap
         "nano_cpus": int(min(limits.cpus, info["NCPU"]) * 1e9),

@@ -11,14 +11,15 @@ from typing import Any
 import docker
 import requests
 from docker import errors
-from docker.types import LogConfig, Mount, Ulimit
+from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 from swarm.errors import JobFailed, TransientError, UsageError
 
-__all__ = ["LogConfig", "Mount", "Ulimit", "connect", "engine_errors", "find_image", "is_absent"]
+__all__ = ["DeviceRequest", "LogConfig", "Mount", "Ulimit", "connect", "engine_errors", "find_image", "is_absent"]
 
 START_HINT = "start the Docker engine, for instance: sudo systemctl start docker"
 _TIMEOUT_SECONDS = 60
+_GPU_RUNTIME = "nvidia"
 _DIGEST = re.compile(r"(?:[a-z0-9][a-z0-9._/:-]{0,255}@)?sha256:[0-9a-f]{64}")
 
 
@@ -48,6 +49,19 @@ def engine_errors() -> Iterator[None]:
             hint = "sudo usermod -aG docker $USER, then log in again"
             raise UsageError("this user may not use the Docker engine", hint=hint) from error
         raise TransientError("no Docker engine answers", hint=START_HINT) from error
+
+
+def passes_gpus(client: docker.APIClient) -> bool:
+    """Whether the engine can give a container a GPU."""
+    with engine_errors():
+        return _GPU_RUNTIME in (client.info().get("Runtimes") or {})
+
+
+def gpu_requests(uuid: str | None) -> list[DeviceRequest]:
+    """The request for one GPU by its UUID; none for None."""
+    if uuid is None:
+        return []
+    return [DeviceRequest(driver=_GPU_RUNTIME, device_ids=[uuid], capabilities=[["gpu"]])]
 
 
 def is_absent(error: BaseException) -> bool:

@@ -32,4 +32,12 @@ def environment_of(run: JobRun, *, inputs: str, outputs: str, scratch: str) -> d
         "LANG": "C.UTF-8",
         "TZ": "UTC",
     }
-    return base | dict(run.environment) | {"SWARM_INPUTS": inputs, "SWARM_OUTPUTS": outputs}
+    ours = {"SWARM_INPUTS": inputs, "SWARM_OUTPUTS": outputs, "CUDA_VISIBLE_DEVICES": run.gpu or ""}
+    if run.gpu:
+        # Kernels compiled at run time would fill the small scratch; the workspace makes cuBLAS repeat its own sums.
+        ours |= {
+            "CUDA_CACHE_DISABLE": "1",
+            "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+            "NVIDIA_DRIVER_CAPABILITIES": "compute",
+        }
+    return base | dict(run.environment) | ours

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A runner for unit tests: a callable takes the place of the program and writes the outputs."""
+"""A runner without a sandbox: a callable takes the place of the program. For tests, benchmarks and the demo's cheat."""
 
 from __future__ import annotations
 
@@ -40,6 +40,9 @@ class FakeRunner:
         if stop is not None and stop.is_set():
             return self._outcome(RunEnd.STOPPED)
         return self._outcome(self._program(run, on_progress or _ignore) or RunEnd.OK)
+
+    def passes_gpus(self) -> bool:
+        return False
 
     def reap(self, owner: str) -> None:
         self.reaped.append(owner)

@@ -52,7 +52,7 @@ class JobRun:
 
     `engine` is an image digest for containers and "process" otherwise; `inputs` are read-only at $SWARM_INPUTS/<name>;
     `outputs` is an empty directory of the host, read-write at $SWARM_OUTPUTS; `owner` labels what is started, so that
-    `Runner.reap` finds it after a crash.
+    `Runner.reap` finds it after a crash; `gpu` is the UUID of the one GPU it may use.
     """
 
     engine: str
@@ -62,6 +62,7 @@ class JobRun:
     limits: Limits = field(default_factory=Limits)
     environment: Mapping[str, str] = field(default_factory=dict)
     owner: str = "nobody"
+    gpu: str | None = None
 
     def __post_init__(self) -> None:
         if not self.program:
@@ -95,6 +96,9 @@ class Runner(Protocol):
 
     def accepts(self, engine: str) -> bool:
         """Whether it could run this engine now."""
+
+    def passes_gpus(self) -> bool:
+        """Whether a run can be given a GPU."""
 
     def run(
         self, run: JobRun, *, on_progress: Progress | None = None, stop: threading.Event | None = None

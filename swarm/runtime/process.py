@@ -24,6 +24,7 @@ import platformdirs
 from swarm.errors import JobFailed, UsageError
 from swarm.runtime import bubblewrap, processes
 from swarm.runtime.environment import environment_of
+from swarm.runtime.gpu_loan import lent
 from swarm.runtime.lines import Lines
 from swarm.runtime.orphans import MARKER, Orphans
 from swarm.runtime.outputs import empty, excess, reclaim, require_free_space
@@ -68,7 +69,8 @@ class ProcessRunner:
         require_startable(run)
         require_free_space(run.outputs)
         mine = (os.geteuid(), os.getegid())
-        with tempfile.TemporaryDirectory(prefix="computeswarm-", ignore_cleanup_errors=True) as folder:
+        scratch = tempfile.TemporaryDirectory(prefix="computeswarm-", ignore_cleanup_errors=True)
+        with lent(run.gpu), scratch as folder:
             work = _Group(run, self._orphans, Path(folder), self.has_bubblewrap)
             try:
                 end = supervise(work, run, on_progress=on_progress, stop=stop)
@@ -80,6 +82,10 @@ class ProcessRunner:
         if outcome.reason is RunEnd.OUTPUT:
             empty(run.outputs)
         return outcome
+
+    def passes_gpus(self) -> bool:
+        """A process of this user sees what the user sees."""
+        return True
 
     def reap(self, owner: str) -> None:
         self._orphans.reap(owner)

@@ -9,7 +9,7 @@ from swarm.chain.network import Chain
 from swarm.errors import IntegrityError, JobFailed, NotFound, SwarmError, TransientError, UsageError
 from swarm.execution.inputs import InputCache, Inputs, read_spec
 from swarm.log import Log
-from swarm.protocol.hardware import class_number
+from swarm.protocol.hardware import class_number, needs_of
 from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Job
 from swarm.seller.policy import Policy
 from swarm.seller.quota import Quota, cids_in, size_of
@@ -45,11 +45,12 @@ class Acceptance:
         memory_bytes: int,
         collateral: Amount,
         accepts_engine: Callable[[str], bool],
+        computes: Callable[[str], bool],
         seller: Address,
     ) -> None:
         self._chain, self._store, self._cache, self._quota = chain, store, cache, quota
         self._policy, self._memory_bytes, self._collateral = policy, memory_bytes, collateral
-        self._accepts_engine, self._seller = accepts_engine, seller
+        self._accepts_engine, self._computes, self._seller = accepts_engine, computes, seller
 
     def prepare(self, job: Job, in_use: Collection[str]) -> Amount:
         """Fetches what the job needs and returns the collateral to lock. Raises Refused, TransientError.
@@ -104,6 +105,9 @@ class Acceptance:
             raise Refused(Reason.SPEC, "the posted hardware class is not the spec's")
         if job.terms.comparison is not spec.verification.comparison:
             raise Refused(Reason.SPEC, "the posted way of comparing is not the spec's")
+        if not self._computes(spec.hardware_class):
+            words = f"class {spec.hardware_class} needs {needs_of(spec.hardware_class)}, which jobs here are not given"
+            raise Refused(Reason.HARDWARE, words, hint="swarm doctor")
         if self._policy.types is not None and spec.type not in self._policy.types:
             raise Refused(Reason.TYPE, f"this worker takes no {spec.type} jobs")
         if not self._policy.wants(spec.engine) or not self._accepts_engine(spec.engine):

@@ -31,10 +31,7 @@ def collect(facts: Mapping[str, Any], gpus: Sequence[Gpu] = ()) -> Iterator[Metr
     yield from _work(facts)
     yield from _money(facts)
     yield from _chain(facts)
-    info = GaugeMetricFamily("swarm_worker_gpu_info", "The GPUs of the machine.", labels=["gpu", "model"])
-    for gpu in gpus:
-        info.add_metric([str(gpu.index), gpu.name], 1)
-    yield info
+    yield from _gpus(gpus)
 
 
 def _work(facts: Mapping[str, Any]) -> Iterator[Metric]:
@@ -84,6 +81,21 @@ def _chain(facts: Mapping[str, Any]) -> Iterator[Metric]:
         yield gauge(
             "swarm_chain_head_age_seconds", "Age of the latest block when it was seen.", chain["at"] - chain["time"]
         )
+
+
+def _gpus(gpus: Sequence[Gpu]) -> Iterator[Metric]:
+    info = GaugeMetricFamily("swarm_worker_gpu_info", "The GPUs of the machine.", labels=["gpu", "model"])
+    used = GaugeMetricFamily("swarm_gpu_memory_used_bytes", "Memory in use on a GPU.", labels=["gpu"])
+    heat = GaugeMetricFamily("swarm_gpu_temperature_celsius", "Temperature of a GPU.", labels=["gpu"])
+    power = GaugeMetricFamily("swarm_gpu_power_watts", "What a GPU draws.", labels=["gpu"])
+    for gpu in gpus:
+        label = [str(gpu.index)]
+        info.add_metric([*label, gpu.name], 1)
+        used.add_metric(label, gpu.memory_bytes - gpu.free_bytes)
+        for family, reading in ((heat, gpu.temperature_celsius), (power, gpu.power_watts)):
+            if reading is not None:
+                family.add_metric(label, reading)
+    yield from (info, used, heat, power)
 
 
 def _tokens(amount: str | int) -> float:

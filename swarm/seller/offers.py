@@ -22,12 +22,13 @@ REMEDIES = {
     Reason.PRICE: "lower --floor",
     Reason.TOO_LONG: "raise --max-job",
     Reason.REPUTATION: "finish jobs that ask for none first",
-    Reason.HARDWARE: "widen --classes, with the GPU or the bitsandbytes that the class needs",
     Reason.TYPE: "widen --types",
     Reason.IMAGE: "widen --images, or build the image: python3 scripts/build_image.py",
+    Reason.HARDWARE: "widen --classes, or the class needs a processor, a GPU or bitsandbytes: swarm doctor",
     Reason.MEMORY: "raise --memory-gib if the machine has it",
     Reason.STAKE: "swarm stake deposit",
     Reason.JUDGES: "wait for judges to register",
+    Reason.TURN: "it takes it in some seconds if nobody has: fewer lost races",
     Reason.INPUTS: "the buyer's content is out of reach; it is tried again",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from swarm.protocol.turns import mixed
 from swarm.protocol.types import Job, JobStatus
 from swarm.seller import offers
 from swarm.seller.control import Mode
@@ -126,7 +127,9 @@ def consider_next(view: View) -> Consider | None:
     if offers.blocker(view):
         return None
     wanted = [job for job in offers.open_jobs(view) if offers.refusal(view, job) is None]
-    return Consider(max(wanted, key=lambda job: (job.price_at(view.now), -job.job_id))) if wanted else None
+    # Among equals each seller begins elsewhere, so that many open jobs do not draw all sellers to one.
+    best = max(wanted, key=lambda job: (job.price_at(view.now), mixed(view.seller, str(job.job_id))), default=None)
+    return Consider(best) if best else None
 
 
 def rest(view: View) -> Rest:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from swarm.chain.network import Chain
 from swarm.errors import SwarmError, TransientError, UsageError
-from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
+from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec, result_cid
 from swarm.execution.results import Published, leaves_of, publish, read_manifest
 from swarm.execution.segments import Product, Sandbox, execute
 from swarm.journal import Journal
@@ -23,15 +23,17 @@ from swarm.protocol.types import ZERO_DIGEST, Comparison, Digest, Job, JobId
 from swarm.seller.board import Board
 from swarm.seller.checkpoints import Checkpoints
 from swarm.seller.plan import SUBMIT_MARGIN_SECONDS
+from swarm.seller.retention import Deliverer, Retention
 from swarm.seller.view import Step, Work
 from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of
+from swarm.storage.pinning import PIN_SECONDS
 from swarm.storage.port import Store
 from swarm.workloads.fields import Spec
 from swarm.workloads.registry import workload_of
 
 log = Log("swarm.worker")
 KIND = "work"
-_PUBLISH_RETRY_SECONDS = 3
+_PUBLISH_RETRY_SECONDS, _PUBLISH_PATIENCE_SECONDS = 3.0, 30.0
 LastOutput = tuple[Digest, Digest, list[Digest]]
 
 
@@ -48,9 +50,11 @@ class Runs:
         cache: InputCache,
         home: Path,
         board: Board,
+        delivery: Deliverer | None = None,
     ) -> None:
         self._chain, self._store, self._sandbox, self._journal = chain, store, sandbox, journal
-        self._cache, self._home, self._board = cache, home, board
+        self._cache, self._home, self._board, self._delivery = cache, home, board, delivery
+        self.retention = Retention(journal, store, delivery)
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
         self._phase_seconds: Counter[str] = Counter()
@@ -83,6 +87,12 @@ class Runs:
     def write(self, work: Work) -> None:
         self._journal.put(KIND, str(work.job_id), asdict(work))
 
+    def handed_back(self, job: Job, rest: JobId, published: Published) -> None:
+        """Notes that `rest` is for somebody else: else it would be the best job in sight, and its start be dropped."""
+        self.retention.hold(job.job_id, result_cid(published.result_cid), also=[rest])
+        self.write(Work(rest, Step.HANDED_BACK))
+        self.write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
+
     def publish_part(self, job: Job) -> tuple[Published, int, LastOutput]:
         """Publishes the whole segments of a job that does not run: commitment, their number, the last one's opening.
 
@@ -95,6 +105,7 @@ class Runs:
             words = "no segment is done yet" if not products else "all segments are done"
             raise UsageError(f"{words}, so there is no part to hand back")
         published = publish(self._store, job.job_id, products, checkpoints.staging, is_exact=_is_exact(job))
+        self._deliver(job, published)
         part = _as_submitted(job, published, len(products))
         manifest = read_manifest(self._store, part)
         last = manifest.segments[-1]
@@ -206,14 +217,37 @@ class Runs:
         return self._cache.entry(cid_from_digest(job.terms.input, DAG_PB), STATE_LIMITS)
 
     def _publish(self, job: Job, products: tuple[Product, ...], checkpoints: Checkpoints) -> Published:
-        """Publishes, waiting for a store that is away: work that is done is never done again for that."""
+        """Publishes, waiting for a store that is away and until strangers can fetch the result: work that is done is
+        never done again for that, and a result that nobody can fetch is never submitted.
+
+        Raises TransientError when the deadline is near, or the worker is told to stop."""
+        published, said, wait = None, "", _PUBLISH_RETRY_SECONDS
         while True:
             try:
-                return publish(self._store, job.job_id, products, checkpoints.staging, is_exact=_is_exact(job))
+                options = {"is_exact": _is_exact(job)}
+                published = published or publish(self._store, job.job_id, products, checkpoints.staging, **options)
+                self._deliver(job, published)
+                return published
             except TransientError as error:
-                log.warning("waiting_to_publish", job_id=job.job_id, reason=str(error))
-                if self._end.wait(_PUBLISH_RETRY_SECONDS) or self._chain.client.now() > job.deadline:
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("waiting_to_publish", job_id=job.job_id, reason=said)
+                    self._show(job, phase="publishing", message=_short(said))
+                if self._end.wait(wait) or self._seconds_left(job) <= 0:
                     raise
+                wait = min(2 * wait, _PUBLISH_PATIENCE_SECONDS)
+
+    def _deliver(self, job: Job, published: Published) -> None:
+        cid = result_cid(published.result_cid)
+        self.retention.hold(job.job_id, cid)
+        if self._delivery:
+            receipt = self._delivery.deliver(cid, seconds=min(PIN_SECONDS, max(self._seconds_left(job), 1.0)))
+            facts = {"at": ", ".join(receipt.holders), "through": receipt.through, "blocks": receipt.blocks}
+            log.info("result_retrievable", job_id=job.job_id, cid=published.result_cid, **facts)
+
+    def _seconds_left(self, job: Job) -> int:
+        """Until the last moment at which a submission still makes sense."""
+        return job.deadline - SUBMIT_MARGIN_SECONDS - self._chain.client.now()
 
 
 def _is_exact(job: Job) -> bool:

@@ -41,15 +41,16 @@ class Reason(enum.StrEnum):
     TOO_LONG = "longer than accepted"
     NAMED = "for another seller"
     REPUTATION = "wants more reputation"
-    HARDWARE = "of a hardware class this machine does not compute"
     TYPE = "type not accepted"
     IMAGE = "image not accepted"
+    HARDWARE = "hardware class this machine does not have"
     MEMORY = "needs more memory"
     STAKE = "too little free stake"
     JUDGES = "not enough judges"
     INPUTS = "inputs cannot be fetched"
     SPEC = "spec and terms disagree, or are invalid"
     REFUSED = "the contract refused"
+    TURN = "left to others first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What was observed. `refused` tells why this worker has looked at an open job and will not take it;
+    """What was observed. `refused` tells why this worker has looked at an open job and does not take it, or not yet;
     `blocked` why it takes none at all at present, `mode` what it was asked."""
 
     now: int
@@ -74,7 +75,7 @@ class View:
     work: Mapping[JobId, Work]
     running: JobId | None
     refused: Mapping[JobId, Reason]
-    known_seeds: frozenset[int]
+    known_seeds: frozenset[int]  # epochs of this seller's submitted jobs
     drawn: frozenset[JobId]
     policy: Policy
     reputation: int = 0  # the seller's score, basis points

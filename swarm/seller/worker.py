@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,22 +20,25 @@ from swarm.journal import Journal
 from swarm.log import Log
 from swarm.protocol.types import Address, Amount, Digest, Job, JobId, JobStatus
 from swarm.seller import plan, report
-from swarm.seller.acceptance import Acceptance, Refused
+from swarm.seller.acceptance import Acceptance
 from swarm.seller.board import Board
+from swarm.seller.candidates import Candidates
 from swarm.seller.control import Control, Mode
 from swarm.seller.gas import Gauge
 from swarm.seller.quota import Quota
+from swarm.seller.retention import Deliverer
 from swarm.seller.runs import KIND, Runs
 from swarm.seller.view import Reason, Step, Work
 from swarm.storage.port import Store
 
 log = Log("swarm.worker")
-_LOOK_AGAIN_SECONDS = 60
-_PASSING = (Reason.STAKE, Reason.JUDGES, Reason.INPUTS, Reason.DISK)
 
 
 class Worker:
-    """One seller's worker. `collateral` is what it locks for a job of a given minimum: by default just the minimum."""
+    """One seller's worker. `collateral` is what it locks for a job of a given minimum: by default just the minimum.
+
+    `delivery` proves that others can fetch a result before it is submitted; without it, adding to the store is enough.
+    """
 
     def __init__(
         self,
@@ -51,6 +53,7 @@ class Worker:
         collateral: Amount | None = None,
         accepts_engine: Callable[[str], bool] = lambda engine: True,
         seller: Address | None = None,
+        delivery: Deliverer | None = None,
     ) -> None:
         self._chain, self._sandbox, self._journal = chain, sandbox, journal
         self._account, self._policy = account, policy
@@ -58,24 +61,22 @@ class Worker:
         self._address = seller or Address(account.address)
         self.board, self._control = Board(home), Control(home)
         self._quota = Quota(home, cache_bytes=policy.cache_bytes, disk_bytes=policy.disk_bytes)
-        cache = InputCache(store, home / "cache")
-        self._runs = Runs(
-            chain=chain, store=store, sandbox=sandbox, journal=journal, cache=cache, home=home, board=self.board
-        )
+        shared = {"chain": chain, "store": store, "cache": InputCache(store, home / "cache")}
+        own = {"sandbox": sandbox, "journal": journal, "home": home, "board": self.board, "delivery": delivery}
+        self._runs = Runs(**shared, **own)
         self._acceptance = Acceptance(
-            chain=chain,
-            store=store,
-            cache=cache,
+            **shared,
             quota=self._quota,
             policy=policy,
             memory_bytes=sandbox.memory_bytes,
             collateral=collateral or Amount(0),
             accepts_engine=accepts_engine,
+            computes=sandbox.computes,
             seller=self._address,
         )
         self._totals = report.Totals(journal)
         self._gauge = Gauge(chain, Address(account.address), self._address)
-        self._refused: dict[JobId, tuple[float, Reason]] = {}
+        self._candidates = Candidates(chain, account, self._address, self._acceptance)
         self._final: set[JobId] = set()
         self._reorganisations = 0
         self._drained = False
@@ -95,6 +96,7 @@ class Worker:
             if plan.hand_back_is_vain(view):
                 self._answer_hand_back(False, "no job that could be handed back is running")
             self._act(action)
+            self._runs.retention.sweep(self._final)
             return action
         except TransientError as error:
             log.warning("waiting", reason=str(error))
@@ -134,16 +136,16 @@ class Worker:
 
     def observe(self) -> plan.View:
         with self._chain.client.snapshot() as now:
-            return self._observed(now)
+            return self._candidates.in_turn(self._observed(now))
 
     def _observed(self, now: int) -> plan.View:
         chain = self._chain
         # A run that ends now writes its result first: what runs is read before the journal.
         running = self._runs.running
         jobs = [self._noted(job) for job in self._live_jobs()]
-        seeds = {job.epoch for job in jobs if job.epoch and chain.beacon.seed_of(job.epoch)}
-        waiting = [job for job in jobs if job.status is JobStatus.SUBMITTED and job.epoch in seeds]
-        mine = [job for job in waiting if job.seller == self._address and not job.audited]
+        submitted = [job for job in jobs if job.seller == self._address and job.status is JobStatus.SUBMITTED]
+        seeds = {epoch for epoch in {job.epoch for job in submitted} if chain.beacon.seed_of(epoch)}
+        decided = [job for job in submitted if job.epoch in seeds and not job.audited]
         active = [job for job in jobs if job.seller == self._address and job.status is JobStatus.RUNNING]
         return plan.View(
             now=now,
@@ -151,9 +153,9 @@ class Worker:
             jobs=jobs,
             work={JobId(int(key)): _work(entry) for key, entry in self._journal.items(KIND)},
             running=running,
-            refused={job_id: why for job_id, (until, why) in self._refused.items() if now < until},
+            refused=self._candidates.refused(now),
             known_seeds=frozenset(seeds),
-            drawn=frozenset(job.job_id for job in mine if chain.escrow.is_drawn(job)),
+            drawn=frozenset(job.job_id for job in decided if chain.escrow.is_drawn(job)),
             policy=self._policy,
             reputation=chain.reputation.score_of(self._address) if self._is_filtered(jobs) else 0,
             mode=self._wish.mode,
@@ -187,7 +189,7 @@ class Worker:
         if not job.status.is_final:
             return job
         self._final.add(job.job_id)
-        self._refused.pop(job.job_id, None)
+        self._candidates.forget(job.job_id)
         entry = self._journal.get(KIND, str(job.job_id))
         if entry:
             self._count(job, entry["step"])
@@ -227,31 +229,13 @@ class Worker:
                 self._last_rest = reason.split(":")[0]
 
     def _consider(self, job: Job) -> None:
-        try:
-            collateral = self._acceptance.prepare(job, self._cids_in_use())
-            self._chain.escrow.accept(self._account, job, collateral, self._address)
-        except Refused as refused:
-            self._refuse(job, refused.reason, refused)
-            return
-        except Reverted as error:
-            reasons = {"NotEnoughJudges": Reason.JUDGES, "InsufficientStake": Reason.STAKE, "StaleJob": None}
-            name = next((name for name in (*reasons, "NotAuthorised") if reverts.is_refusal(error, name)), "")
-            self._refuse(job, reasons.get(name) or Reason.REFUSED, error, is_passing=bool(name))
+        in_use = self._acceptance.cids_of([each for each in (self._runs.job,) if each])
+        collateral = self._candidates.take(job, in_use)
+        if collateral is None:
             return
         if self._journal.get(KIND, str(job.job_id)) is None:  # else a reorganisation took back the first acceptance
             self._runs.write(Work(job.job_id, Step.ACCEPTED))
         log.info("job_accepted", job_id=job.job_id, price=job.price_at(self._chain.client.now()), collateral=collateral)
-
-    def _refuse(self, job: Job, reason: Reason, error: SwarmError, *, is_passing: bool = False) -> None:
-        """Not taken: for good when the job is wrong, for a while when stake, judges or content may still come."""
-        lasts = not is_passing and reason not in _PASSING
-        until = math.inf if lasts else self._chain.client.now() + _LOOK_AGAIN_SECONDS
-        if self._refused.get(job.job_id, (0, None))[1] is not reason:
-            log.warning("job_refused", job_id=job.job_id, reason=str(error), kind=reason.name.lower())
-        self._refused[job.job_id] = until, reason
-
-    def _cids_in_use(self) -> frozenset[str]:
-        return self._acceptance.cids_of([job for job in (self._runs.job,) if job])
 
     def _submit(self, job: Job, work: Work) -> None:
         result, root = Digest(bytes.fromhex(work.result_cid)), Digest(bytes.fromhex(work.segment_root))
@@ -280,9 +264,7 @@ class Worker:
         except SwarmError as error:
             self._answer_hand_back(False, str(error))
             return
-        # Somebody else goes on: without this note it would be the best job in sight.
-        self._runs.write(Work(rest, Step.HANDED_BACK))
-        self._runs.write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
+        self._runs.handed_back(job, rest, published)
         log.info("job_handed_back", job_id=job.job_id, segments_done=done, rest=rest)
         self._answer_hand_back(True, f"{done} of {job.segments} segments are submitted", job=job.job_id, rest=rest)
 

@@ -3,27 +3,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from swarm.errors import IntegrityError, NotFound, UsageError
 from swarm.storage import reader
-from swarm.storage.car import header, section, section_prefix
-from swarm.storage.cid import DAG_PB, RAW, Cid, cid_of_block, parse
-from swarm.storage.dagpb import decode
+from swarm.storage.cid import RAW, Cid, cid_of_block, parse
 from swarm.storage.flatfs import FlatFs
-from swarm.storage.gateway_client import Gateway, Gateways
+from swarm.storage.gateway_client import Gateways
 from swarm.storage.importer import CHUNK_BYTES, import_path
+from swarm.storage.node_pinner import NodePinner
 from swarm.storage.port import ExportLimits
 
 
 class EmbeddedStore:
     """A Store in `directory`. What is missing there is fetched from `gateways`; what is added goes to `push_to` too."""
 
-    def __init__(self, directory: Path, gateways: Sequence[str] = (), push_to: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        gateways: Sequence[str] = (),
+        push_to: str | None = None,
+        *,
+        push_token: str | None = None,
+    ) -> None:
         self._blocks = FlatFs(Path(directory))
         self._gateways = Gateways(gateways)
-        self._node = Gateway(push_to) if push_to else None
+        self._node = NodePinner(self._blocks, push_to, token=push_token) if push_to else None
 
     def add(self, path: Path) -> str:
         root = None
@@ -64,41 +70,30 @@ class EmbeddedStore:
             self._node.check()
 
     def collect(self) -> int:
-        """Deletes what was only fetched, or unpinned, more than an hour ago. Returns the bytes freed."""
+        """What was only fetched, or unpinned, more than an hour ago. Returns the bytes freed."""
         return self._blocks.collect()
+
+    def addresses(self) -> list[str]:
+        """None: it opens no port."""
+        return []
+
+    def dial(self, addresses: Sequence[str]) -> None:
+        """Nobody: it speaks HTTP only."""
+
+    @property
+    def blocks(self) -> FlatFs:
+        """The blocks that are here, for somebody who hands them on."""
+        return self._blocks
 
     def push(self, cid: str) -> None:
         """Uploads what the pinning node lacks of a DAG that is complete here. Without a node nothing happens."""
-        if self._node is None:
-            return
-        root = parse(cid)
-        if wanted := list(self._lacking(root)):
-            sizes = [(each, self._blocks.size(each)) for each in wanted]
-            length = len(header([root])) + sum(len(section_prefix(each, size)) + size for each, size in sizes)
-            self._node.push(root, self._car(root, wanted), length)
+        if self._node:
+            self._node.pin(cid)
 
     def _publish(self, root: Cid) -> str:
         self._blocks.pin(root)
         self.push(str(root))
         return str(root)
-
-    def _lacking(self, root: Cid) -> Iterator[Cid]:
-        """Subtrees the node has are skipped; leaves are not asked about one by one, and the root always counts."""
-        seen, pending = {root}, [root]
-        while pending:
-            cid = pending.pop()
-            if cid.codec == DAG_PB or cid == root:
-                if self._node.has_all(cid):
-                    continue
-                children = decode(self._blocks.get(cid)).links if cid.codec == DAG_PB else ()
-                pending.extend({link.cid: None for link in reversed(children) if link.cid not in seen})
-                seen.update(link.cid for link in children)
-            yield cid
-
-    def _car(self, root: Cid, cids: list[Cid]) -> Iterator[bytes]:
-        yield header([root])
-        for cid in cids:
-            yield section(cid, self._blocks.get(cid))
 
     def _get(self, cid: Cid) -> bytes:
         return self._find(cid, keep=True)

@@ -63,7 +63,7 @@ class FlatFs:
         if not cid.matches(block):
             raise IntegrityError(f"the bytes given for {cid} do not match it")
         path = self._path(cid)
-        if _holds(path, block):
+        if _holds(path, block) and _refresh(path):
             return False
         temporary = self._temp / secrets.token_hex(12)
         try:
@@ -122,9 +122,33 @@ class FlatFs:
         kept = {self._path(cid) for root in self.pins() for cid in self._reachable(root)}
         freed = 0
         for path in self._blocks.glob("??/*.data"):
-            if path not in kept and (status := path.stat()).st_mtime < time.time() - STALE_SECONDS:
-                freed += status.st_size
+            if path not in kept and _age(path) > STALE_SECONDS:
+                freed += self._remove(path)
+        return freed
+
+    def expire(self, seconds: float) -> int:
+        """Gives up pins that nobody renewed within `seconds`, then collects. Returns the bytes freed."""
+        for path in self._pins.iterdir():
+            if _age(path) > seconds:
                 path.unlink(missing_ok=True)
+        return self.collect()
+
+    def stored_bytes(self) -> int:
+        """Length of all blocks together."""
+        return sum(path.stat().st_size for path in self._blocks.glob("??/*.data"))
+
+    def _remove(self, path: Path) -> int:
+        """Moves it away before its age counts: an import that met it meanwhile has renewed it, or writes it anew."""
+        aside = self._temp / secrets.token_hex(12)
+        try:
+            os.rename(path, aside)
+        except FileNotFoundError:
+            return 0
+        if _age(aside) <= STALE_SECONDS:
+            os.rename(aside, path)
+            return 0
+        freed = aside.stat().st_size
+        aside.unlink()
         return freed
 
     def _reachable(self, root: Cid) -> Iterator[Cid]:
@@ -157,6 +181,25 @@ def _holds(path: Path, block: bytes) -> bool:
         return path.stat().st_size == len(block) and path.read_bytes() == block
     except OSError:
         return False
+
+
+def _refresh(path: Path) -> bool:
+    """Makes a block young, so that a collection spares it until its root is pinned; False where it has just gone."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass  # somebody else's directory, read only: nothing is collected there either
+    return True
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was written or renewed; 0 where it has gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _remove_stale(directory: Path) -> None:

@@ -7,42 +7,59 @@ lied → IntegrityError, unreachable → TransientError, all answered "not here"
 
 from __future__ import annotations
 
-import contextlib
 import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Sequence
 
 from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, UsageError
 from swarm.log import Log
 from swarm.storage.cid import RAW, Cid, cid_of_block
 from swarm.storage.dagpb import MAX_BLOCK_BYTES
+from swarm.storage.tally import GATEWAY, counted
+from swarm.storage.wire import (
+    READ_BYTES,
+    address_of,
+    bearer,
+    bounded,
+    checked_token,
+    connect,
+    cut_after,
+    port_of,
+    reason_of,
+)
 
 log = Log(__name__)
 
 RAW_TYPE = "application/vnd.ipld.raw"
 CAR_TYPE = "application/vnd.ipld.car"
-SOCKET_SECONDS = 20.0
 BLOCK_SECONDS = 60.0  # a whole block, so that a trickle of bytes does not hold us
 IMPORT_SECONDS = 600.0  # for a pinning node to answer after the last byte of an upload
-_READ_BYTES = 64 << 10
+SLOWEST_BYTES_PER_SECOND = 32 << 10  # a node that takes less is not waited for
 _ABSENT = (404, 410, 412)
 _PROBE = cid_of_block(b"", RAW)
 
 
 class Gateway:
-    """One gateway. Keeps a connection per thread."""
+    """One gateway. Keeps a connection per thread. `token` is shown with uploads only."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
-            raise UsageError(f"{url!r} is not the address of a gateway", hint="like http://127.0.0.1:8080")
-        self.url, self._parts, self._local = url.rstrip("/"), parts, threading.local()
+    def __init__(self, url: str, *, token: str | None = None) -> None:
+        self._parts = address_of(url, "a gateway")
+        self.url, self._local = url.rstrip("/"), threading.local()
+        self._token = checked_token(token, self._parts) if token else None
+
+    @property
+    def host(self) -> str:
+        """Host and port: two addresses with the same are one machine."""
+        return f"{self._parts.hostname}:{port_of(self._parts)}"
 
     def fetch(self, cid: Cid) -> bytes:
         """The verified block. Raises NotFound, TransientError, or IntegrityError when it is another one."""
+        with counted(GATEWAY):
+            return self._fetched(cid)
+
+    def _fetched(self, cid: Cid) -> bytes:
         status, block = self._ask("GET", f"/ipfs/{cid}?format=raw", RAW_TYPE)
         if status in _ABSENT:
             raise NotFound(f"{self.url} does not have {cid}")
@@ -62,25 +79,36 @@ class Gateway:
         if status >= 500:
             raise TransientError(f"{self.url} answered {status}")
 
-    def push(self, root: Cid, pieces: Iterable[bytes], length: int) -> None:
-        """Uploads a CAR of `length` bytes. Raises UsageError beyond the node's quota."""
-        connection = self._connect()
+    def push(self, root: Cid, pieces: Iterable[bytes], length: int, *, seconds: float = IMPORT_SECONDS) -> None:
+        """Uploads a CAR of `length` bytes, in `seconds` or what a slow line needs. Raises UsageError: quota."""
+        with counted(GATEWAY):
+            self._push(root, pieces, length, max(seconds, length / SLOWEST_BYTES_PER_SECOND))
+
+    def _push(self, root: Cid, pieces: Iterable[bytes], length: int, seconds: float) -> None:
+        connection = connect(self._parts)
         try:
-            connection.putrequest("POST", self._parts.path.rstrip("/") + "/car")
-            for name, value in {"Content-Type": CAR_TYPE, "Content-Length": length, "Expect": "100-continue"}.items():
-                connection.putheader(name, str(value))
-            connection.endheaders()
-            if _may_send(connection.sock):
-                for piece in pieces:
-                    connection.send(piece)
-                connection.sock.settimeout(IMPORT_SECONDS)
-            response = connection.getresponse()
-            answer = response.read(_READ_BYTES)
+            with cut_after(seconds, connection):
+                status, answer = self._uploaded(connection, pieces, length)
         except (OSError, http.client.HTTPException) as error:
-            raise TransientError(f"the upload to {self.url} broke off", hint=_reason(error)) from error
+            raise TransientError(f"the upload to {self.url} broke off", hint=reason_of(error)) from error
         finally:
             connection.close()
-        _judge_upload(self.url, root, response.status, answer)
+        _judge_upload(self.url, root, status, answer)
+
+    def _uploaded(
+        self, connection: http.client.HTTPConnection, pieces: Iterable[bytes], length: int
+    ) -> tuple[int, bytes]:
+        connection.putrequest("POST", self._parts.path.rstrip("/") + "/car")
+        headers = {"Content-Type": CAR_TYPE, "Content-Length": length, "Expect": "100-continue"}
+        for name, value in (headers | bearer(self._token)).items():
+            connection.putheader(name, str(value))
+        connection.endheaders()
+        if _may_send(connection.sock):
+            for piece in pieces:
+                connection.send(piece)
+            connection.sock.settimeout(IMPORT_SECONDS)
+        response = connection.getresponse()
+        return response.status, response.read(READ_BYTES)
 
     def _ask(self, method: str, path: str, accept: str) -> tuple[int, bytes]:
         kept = getattr(self._local, "connection", None)
@@ -89,19 +117,19 @@ class Gateway:
                 return self._exchange(kept, method, path, accept)
             except TransientError:
                 pass  # the other side may have closed an idle connection: once more on a fresh one
-        self._local.connection = self._connect()
+        self._local.connection = connect(self._parts)
         return self._exchange(self._local.connection, method, path, accept)
 
     def _exchange(self, connection: http.client.HTTPConnection, method: str, path: str, accept: str):
         try:
-            with _cut_after(BLOCK_SECONDS, connection):
+            with cut_after(BLOCK_SECONDS, connection):
                 headers = {"Accept": accept, "User-Agent": "computeswarm"}
                 connection.request(method, self._parts.path.rstrip("/") + path, headers=headers)
                 response = connection.getresponse()
-                body = _bounded(response)
+                body = bounded(response, MAX_BLOCK_BYTES, "a gateway")
         except (OSError, http.client.HTTPException) as error:
             self._drop(connection)
-            raise TransientError(f"cannot reach {self.url}", hint=_reason(error)) from error
+            raise TransientError(f"cannot reach {self.url}", hint=reason_of(error)) from error
         except SwarmError:
             self._drop(connection)
             raise
@@ -112,12 +140,6 @@ class Gateway:
     def _drop(self, connection: http.client.HTTPConnection) -> None:
         connection.close()
         self._local.connection = None
-
-    def _connect(self) -> http.client.HTTPConnection:
-        host, port = self._parts.hostname, self._parts.port
-        if self._parts.scheme == "https":
-            return http.client.HTTPSConnection(host, port, timeout=SOCKET_SECONDS)
-        return http.client.HTTPConnection(host, port, timeout=SOCKET_SECONDS)
 
 
 class Gateways:
@@ -157,38 +179,6 @@ class Gateways:
             raise failures[0]
 
 
-@contextlib.contextmanager
-def _cut_after(seconds: float, connection: http.client.HTTPConnection) -> Iterator[None]:
-    """Ends the connection when its time is over: socket timeouts alone let a trickle of bytes go on for ever."""
-    if connection.sock is None:
-        connection.connect()
-    sock = connection.sock
-    timer = threading.Timer(seconds, _shut, [sock])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _shut(sock: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-
-
-def _bounded(response: http.client.HTTPResponse) -> bytes:
-    body = bytearray()
-    while piece := response.read1(_READ_BYTES):
-        body += piece
-        if len(body) > MAX_BLOCK_BYTES:
-            raise IntegrityError(f"a gateway sends more than the {MAX_BLOCK_BYTES} bytes a block may hold")
-    if response.length:  # announced, but it never came
-        raise TransientError("a gateway broke off in the middle of a block")
-    response.close()  # read1 does not notice the end by itself, and the connection waits for it
-    return bytes(body)
-
-
 def _may_send(sock: socket.socket) -> bool:
     """Waits for `100 Continue`, so that a refused upload costs nothing. TLS cannot peek and just sends."""
     if isinstance(sock, ssl.SSLSocket):
@@ -201,13 +191,11 @@ def _judge_upload(url: str, root: Cid, status: int, answer: bytes) -> None:
     if status == 201:
         if text != str(root):
             raise IntegrityError(f"{url} stored something else than {root}")
+    elif status in (401, 403):
+        raise UsageError(f"{url} refused our token", hint=text)
     elif status in (413, 507):
         raise UsageError(f"{url} takes no more uploads", hint=text)
     elif status >= 500 or status == 429:
         raise TransientError(f"{url} answered {status} to the upload", hint=text)
     else:
         raise IntegrityError(f"{url} refused the upload of {root}", hint=text)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

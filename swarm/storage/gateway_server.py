@@ -5,12 +5,14 @@
     GET|HEAD /ipfs/<cid>?format=car    the whole DAG        (or Accept: application/vnd.ipld.car); 404 unless complete
     POST     /car                      stores the one complete DAG of a CAR, within the upload quota; 201 with its CID
 
-The upload makes it the pinning node of a devnet. Nobody is authenticated: it listens on loopback unless told otherwise.
+The upload makes it a pinning node. Without a token whoever reaches it may upload: it listens on loopback unless told
+otherwise. What is uploaded is kept for a time that an upload of the same root renews.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hmac
 import sys
 import threading
 import time
@@ -24,6 +26,7 @@ from swarm.errors import IntegrityError, NotFound, SwarmError, UsageError
 from swarm.log import Log
 from swarm.storage.car import CarReader, header, section, section_prefix
 from swarm.storage.cid import Cid, parse
+from swarm.storage.dagpb import MAX_BLOCK_BYTES
 from swarm.storage.flatfs import FlatFs
 
 log = Log(__name__)
@@ -34,22 +37,42 @@ MAX_PATH = 512
 MAX_CONNECTIONS = 64
 IDLE_SECONDS = 30.0
 UPLOAD_SECONDS = 3600.0
+RENEWAL_BYTES = MAX_BLOCK_BYTES + 4096  # a root alone
+_FULL = "the upload quota is used up"
 
 
 class GatewayServer:
     """A gateway in threads of this process. `url` is known once constructed; port 0 takes a free one."""
 
-    def __init__(self, blocks: FlatFs, *, upload_quota_bytes: int = 0, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._quota = Quota(upload_quota_bytes)
+    def __init__(
+        self,
+        blocks: FlatFs,
+        *,
+        upload_quota_bytes: int = 0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        token: str | None = None,
+        keep_seconds: float | None = None,
+    ) -> None:
+        self._blocks, self._keep_seconds = blocks, keep_seconds
+        self._quota = Quota(upload_quota_bytes - (blocks.stored_bytes() if upload_quota_bytes else 0))
         try:
-            self._server = _Server((host, port), _handler(blocks, self._quota))
-        except OSError as error:
-            raise UsageError(f"cannot listen on {host}:{port}", hint=error.strerror) from error
+            self._server = _Server((host, port), _handler(blocks, self._quota, token))
+        except (OSError, OverflowError) as error:
+            raise UsageError(f"cannot listen on {host}:{port}", hint=getattr(error, "strerror", None)) from error
         self._thread = threading.Thread(target=self._server.serve_forever, name="gateway", daemon=True)
         self.url = f"http://{host}:{self._server.server_port}"
 
     def start(self) -> None:
         self._thread.start()
+
+    def expire(self) -> int:
+        """Drops what was not uploaded again within `keep_seconds`; to be called now and then. Returns bytes freed."""
+        if self._keep_seconds is None:
+            return 0
+        freed = self._blocks.expire(self._keep_seconds)
+        self._quota.give_back(freed)
+        return freed
 
     def stop(self) -> None:
         """Stops listening; running transfers end with the process. May be called before `start` and twice."""
@@ -104,13 +127,14 @@ class _Server(ThreadingHTTPServer):
         log.warning("connection_failed", peer=client_address[0], error=repr(sys.exc_info()[1]))
 
 
-def _handler(blocks: FlatFs, quota: Quota) -> type[_Handler]:
-    return type("Handler", (_Handler,), {"blocks": blocks, "quota": quota})
+def _handler(blocks: FlatFs, quota: Quota, token: str | None) -> type[_Handler]:
+    return type("Handler", (_Handler,), {"blocks": blocks, "quota": quota, "token": token})
 
 
 class _Handler(BaseHTTPRequestHandler):
     blocks: FlatFs
     quota: Quota
+    token: str | None
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "swarm-gateway", ""
     timeout = IDLE_SECONDS
@@ -206,23 +230,29 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal is not None:
             return self._line(*refusal, close=True)
         length = int(self.headers["Content-Length"])
-        if not self.quota.take(length):
-            return self._line(HTTPStatus.INSUFFICIENT_STORAGE, "the upload quota is used up", close=True)
+        taken = length if self.quota.take(length) else 0
+        if not taken and length > RENEWAL_BYTES:
+            return self._line(HTTPStatus.INSUFFICIENT_STORAGE, _FULL, close=True)
         root, stored = None, 0
         try:
             body = _Body(self.rfile, length, time.monotonic() + UPLOAD_SECONDS)
-            root, stored = self._store(body)
+            root, stored = self._store(body, is_full=not taken)
+        except _Full:
+            return self._line(HTTPStatus.INSUFFICIENT_STORAGE, _FULL, close=True)
         except IntegrityError as error:
             return self._line(HTTPStatus.UNPROCESSABLE_ENTITY, error.message, close=True)
         finally:
             # Blocks that were here already cost nothing, unless the upload was junk.
             if root is not None:
-                self.quota.give_back(length - stored)
+                self.quota.give_back(taken - stored)
         self._line(HTTPStatus.CREATED, str(root), close=body.left > 0)
 
-    def _store(self, body: BinaryIO) -> tuple[Cid, int]:
+    def _store(self, body: BinaryIO, *, is_full: bool) -> tuple[Cid, int]:
+        """Where it is full, the upload of a root whose blocks are all here still renews its pin."""
         car, stored = CarReader(body), 0
         for cid, block in car.blocks():
+            if is_full and not self.blocks.has(cid):
+                raise _Full
             stored += len(block) if self.blocks.put(cid, block) else 0
         (root, *more) = car.roots
         if more or not self.blocks.is_complete(root):
@@ -234,13 +264,16 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if self.command != "POST" or self.path != "/car":
             return HTTPStatus.NOT_FOUND, "only POST /car is accepted"
+        shown = self.headers.get("Authorization", "").encode("utf-8", "replace")
+        if self.token and not hmac.compare_digest(shown, f"Bearer {self.token}".encode()):
+            return HTTPStatus.UNAUTHORIZED, "uploads need this node's token"
         # A web page cannot send this type to us without asking first, and we never allow it.
         if self.headers.get_content_type() != CAR_TYPE:
             return HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"send {CAR_TYPE}"
         if not (length.isascii() and length.isdigit() and len(length) < 16):
             return HTTPStatus.LENGTH_REQUIRED, "a Content-Length is needed"
-        if not self.quota.fits(int(length)):
-            return HTTPStatus.INSUFFICIENT_STORAGE, "the upload quota is used up"
+        if int(length) > RENEWAL_BYTES and not self.quota.fits(int(length)):
+            return HTTPStatus.INSUFFICIENT_STORAGE, _FULL
         return None
 
     def _line(self, status: HTTPStatus, text: str, *, close: bool = False) -> None:
@@ -255,6 +288,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
+
+
+class _Full(Exception):
+    """There is no room for a block that is not here yet."""
 
 
 class _Body:

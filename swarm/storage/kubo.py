@@ -11,21 +11,25 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from swarm.errors import IntegrityError, NotFound, TransientError, UsageError
+from swarm.log import Log
 from swarm.storage import reader
 from swarm.storage.car import CarStream, header, section
 from swarm.storage.cid import RAW, Cid, cid_of_block, parse
 from swarm.storage.importer import CHUNK_BYTES, import_path, root_of
 from swarm.storage.port import ExportLimits
+from swarm.storage.tally import DAEMON, counted
 
 DEFAULT_API = "/ip4/127.0.0.1/tcp/5001"
 BLOCK_SECONDS = 60.0  # how long the daemon may look for a block among its peers
 IMPORT_SECONDS = 3600.0
-HERE_SECONDS = 2.0
+HERE_SECONDS, DIAL_SECONDS = 2.0, 10.0
+
+log = Log(__name__)
 
 
 class KuboStore:
@@ -47,14 +51,14 @@ class KuboStore:
         return self._import(root, iter([header([root]), section(root, data)]))
 
     def read(self, cid: str, *, limit: int) -> bytes:
-        return reader.read_file(self._get, parse(cid), limit)
+        return reader.read_file(self.get, parse(cid), limit)
 
     def export(self, cid: str, target: Path, *, limits: ExportLimits, keep: bool = True) -> None:
         """`keep` is up to the daemon: it caches what it fetches and collects what is not pinned."""
-        reader.export(self._get, parse(cid), Path(target), limits)
+        reader.export(self.get, parse(cid), Path(target), limits)
 
     def resolve(self, cid: str, path: str) -> str:
-        return str(reader.resolve(self._get, parse(cid), path))
+        return str(reader.resolve(self.get, parse(cid), path))
 
     def has(self, cid: str) -> bool:
         parsed = parse(cid)
@@ -77,24 +81,62 @@ class KuboStore:
         with self._mapped("ask for its version"):
             self._client.version(timeout=HERE_SECONDS * 5)
 
+    def collect(self) -> int:
+        """The daemon's own collector removes what no pin protects (`ipfs daemon --enable-gc`)."""
+        return 0
+
+    @property
+    def blocks(self) -> DaemonBlocks:
+        """The daemon's blocks, for somebody who hands them on."""
+        return DaemonBlocks(self)
+
+    def addresses(self) -> list[str]:
+        """Where the daemon believes it can be dialled, with its peer id; nothing of it need be true behind a NAT."""
+        with self._mapped("tell its addresses"):
+            found = self._client.id(timeout=HERE_SECONDS * 5).get("Addresses") or []
+        return [str(each) for each in found]
+
+    def dial(self, addresses: Sequence[str]) -> None:
+        """Connects the daemon to peers; those that do not answer in time are passed over."""
+        for address in addresses:
+            try:
+                with self._mapped(f"dial {address}"):
+                    # Not swarm.connect: it sends every letter of the address as an address of its own.
+                    ask = self._client.swarm._client.request
+                    ask("/swarm/connect", (address,), decoder="json", timeout=DIAL_SECONDS)
+            except (TransientError, NotFound) as error:
+                log.warning("peer_not_dialled", peer=address, reason=str(error))
+
+    def size_of(self, cid: Cid) -> int:
+        """Length of a block in bytes, wherever the daemon finds it."""
+        with self._mapped(f"find {cid}"):
+            return int(self._client.block.stat(str(cid), timeout=self._block_seconds)["Size"])
+
     def _import(self, root: Cid, car: Iterator[bytes]) -> str:
         stream = io.BufferedReader(CarStream(car), CHUNK_BYTES)
         with self._mapped(f"import {root}"):
             self._client.dag.imprt(stream, timeout=IMPORT_SECONDS)
         self.pin(str(root))
         # The answer differs between daemons; what counts is that the daemon now has our root.
-        self._get(root)
+        self.get(root)
         return str(root)
 
-    def _get(self, cid: Cid) -> bytes:
+    def get(self, cid: Cid) -> bytes:
+        """The verified block, wherever the daemon finds it."""
         with self._mapped(f"find {cid}"):
             block = self._client.block.get(str(cid), timeout=self._block_seconds)
-        if not cid.matches(block):
-            raise IntegrityError(f"the daemon at {self._api} sent wrong bytes for {cid}")
+            if not cid.matches(block):
+                raise IntegrityError(f"the daemon at {self._api} sent wrong bytes for {cid}")
         return block
 
     @contextlib.contextmanager
     def _mapped(self, verb: str) -> Iterator[None]:
+        """One request to the daemon: counted, its faults as ours."""
+        with counted(DAEMON), self._faults(verb):
+            yield
+
+    @contextlib.contextmanager
+    def _faults(self, verb: str) -> Iterator[None]:
         from ipfshttpclient import exceptions
 
         try:
@@ -107,6 +149,13 @@ class KuboStore:
             raise TransientError(f"the IPFS daemon at {self._api} could not {verb}", hint=str(error)[:200]) from error
         except (exceptions.Error, OSError) as error:
             raise TransientError(f"cannot reach the IPFS daemon at {self._api}", hint="is it running") from error
+
+
+class DaemonBlocks:
+    """The blocks of a daemon as `swarm.storage.pinning` reads them."""
+
+    def __init__(self, store: KuboStore) -> None:
+        self.get, self.size = store.get, store.size_of
 
 
 class _Slow(TransientError):

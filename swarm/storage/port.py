@@ -57,5 +57,8 @@ class Store(Protocol):
     def unpin(self, cid: str) -> None:
         """Gives up the protection; unknown pins are ignored."""
 
+    def collect(self) -> int:
+        """Deletes what no pin protects, unless it is younger than an hour. Returns the bytes freed."""
+
     def check(self) -> None:
         """Raises TransientError when the store, or what it depends on, cannot be reached."""

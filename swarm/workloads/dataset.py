@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm.errors import NotFound, SpecError
-from swarm.workloads.example import MAX_LINE_BYTES, BadLine, Format, Message, parse_example
+from swarm.workloads.example import Format, Message, parse_example
+from swarm.workloads.jsonl import MAX_LINE_BYTES, BadLine, lines_of
 
-__all__ = ["CHAT", "Counts", "Examples", "Format", "Message", "check_dataset", "lines_of", "read_dataset"]
+__all__ = ["CHAT", "Counts", "Examples", "Format", "Message", "check_dataset", "read_dataset"]
 
 CHAT = Format()
 Keep = Callable[[int], bool]
@@ -74,28 +74,8 @@ class Examples(Sequence[tuple[Message, ...]]):
         return _checked(self._path, 0, line, self._format)
 
 
-def lines_of(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """(number from 1, offset in bytes, line); a line that is too long comes in pieces, which nothing accepts.
-
-    Raises NotFound without a file, SpecError for an empty one.
-    """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise NotFound(f"{path.name}: no such data file") from error
-    with file:
-        number = offset = 0
-        while line := file.readline(MAX_LINE_BYTES + 1):
-            number += 1
-            yield number, offset, line
-            offset += len(line)
-    if number == 0:
-        raise SpecError(f"{path.name}: the file is empty, expected one example per line")
-
-
 def _checked(path: Path, number: int, line: bytes, format_: Format) -> tuple[Message, ...]:
     try:
         return parse_example(line, format_, first=number == 1)
     except BadLine as bad:
-        column = f" column {bad.column}" if bad.column else ""
-        raise SpecError(f"{path.name} line {number}{column}: {bad}", hint=bad.fix) from bad
+        raise bad.at(path, number) from bad

@@ -14,14 +14,12 @@ without the chat template: a prompt that is read and a text that is learned.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
-from swarm import hostile_json
 from swarm.workloads.columns import column_of_key, column_of_turn
+from swarm.workloads.jsonl import BadLine, object_of
 
-MAX_LINE_BYTES = 1 << 20
 TYPES = ("chat_template", "alpaca", "completion", "prompt_completion")
 PLAIN = "text"  # the role of what no chat template surrounds
 _ORDER = re.compile(r"s?(ua)+")
@@ -64,18 +62,9 @@ class Format:
         return cls(dataset["type"], dataset["field_messages"], dataset["field"], roles, keys["role"], keys["content"])
 
 
-class BadLine(Exception):
-    """What is wrong with a line, at which column (from 1; 0 for the line as a whole), and what to do about it."""
-
-    def __init__(self, reason: str, fix: str | None = None, column: int = 0) -> None:
-        super().__init__(reason)
-        self.fix = fix
-        self.column = column
-
-
 def parse_example(line: bytes, format_: Format, *, first: bool = False) -> tuple[Message, ...]:
     """The messages of one line. Raises BadLine."""
-    example = _object(line, first=first)
+    example = object_of(line, first=first)
     match format_.type:
         case "chat_template":
             return _conversation(example, format_, line)
@@ -189,40 +178,6 @@ def _well_formed(content: str, where: str, column: int = 0) -> str:
     if not content.isascii() and _SURROGATE.search(content):
         raise BadLine(f"{where} has half of a surrogate pair", "write the character itself, or both halves", column)
     return content
-
-
-def _object(line: bytes, *, first: bool) -> dict:
-    if len(line) > MAX_LINE_BYTES:
-        raise BadLine(f"longer than {MAX_LINE_BYTES} bytes", "split the example")
-    if first and line.startswith(b"\xef\xbb\xbf"):
-        raise BadLine("starts with a byte order mark", "save the file as UTF-8 without BOM", 1)
-    if not line.strip():
-        raise BadLine("empty line", "remove it")
-    try:
-        example = hostile_json.parse(line.rstrip())
-    except UnicodeDecodeError as error:
-        raise BadLine(f"not UTF-8 at byte {error.start + 1}", "save the file as UTF-8", error.start + 1) from error
-    except json.JSONDecodeError as error:
-        raise BadLine(f"not JSON: {error.msg}", _json_fix(error, first=first), error.colno) from error
-    except ValueError as error:
-        raise BadLine("not JSON: a number too long or too many brackets") from error
-    if not isinstance(example, dict):
-        fix = "write one example a line, not one array" if isinstance(example, list) else None
-        raise BadLine(f"expected an object, found {type(example).__name__}", fix, 1)
-    return example
-
-
-def _json_fix(error: json.JSONDecodeError, *, first: bool) -> str:
-    at, before = error.doc[error.pos : error.pos + 5], error.doc[: error.pos].rstrip()
-    if at.startswith("'"):
-        return "write double quotes: a Python dict is no JSON, json.dumps makes it"
-    if at.startswith(("True", "False", "None")):
-        return "write true, false or null: a Python dict is no JSON, json.dumps makes it"
-    if at[:1] in ("}", "]") and before.endswith(","):
-        return "remove the comma before the bracket"
-    if first and error.doc.strip() in ("[", "{"):
-        return "write one example a line, not one array over many lines"
-    return "write one whole JSON object a line"
 
 
 def _names(example: dict) -> list[str]:

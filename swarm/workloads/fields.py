@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from swarm.errors import UsageError
 from swarm.protocol.hardware import CLASSES
+from swarm.units import parse_duration
 from swarm.workloads.verification import Verification
 
 MAX_SEGMENTS = 1024  # the depth of the Merkle tree is bounded on chain
@@ -23,6 +25,7 @@ IPFS = re.compile(r"ipfs://baf(?:ybei|krei)[a-z2-7]{52}")
 _FILE = re.compile(r"file:[^\x00-\x1f]{1,4096}")
 _ENGINE = re.compile(r"process|(?:[a-z0-9][a-z0-9._/:-]{0,255}@)?sha256:[0-9a-f]{64}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TIME = "a time such as 90m, 2h or 1h30m"
 _MODULE = re.compile(r"[A-Za-z0-9_]{1,64}(\.[A-Za-z0-9_]{1,64}){0,7}")
 
 
@@ -56,7 +59,22 @@ def _known_class(value: str) -> str:
     return value
 
 
+def _seconds(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(_TIME)
+    try:
+        return parse_duration(str(value))
+    except UsageError as error:
+        raise ValueError(_TIME) from error
+
+
 Integer = Annotated[int, BeforeValidator(no_boolean)]
+Duration = Annotated[
+    int,
+    BeforeValidator(_seconds),
+    Field(ge=1, le=2_592_000),
+    WithJsonSchema({"type": ["integer", "string"], "pattern": r"^(\d+d)?(\d+h)?(\d+m)?(\d+s?)?$"}),
+]
 Number = Annotated[float, BeforeValidator(no_boolean), Field(allow_inf_nan=False)]
 Uri = Annotated[str, AfterValidator(_either)]
 IpfsUri = Annotated[str, matching(IPFS, "ipfs://CID (CIDv1, base32, sha2-256)")]

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from swarm.errors import SpecError
-from swarm.workloads.dataset import Counts, lines_of
-from swarm.workloads.example import BadLine, Format, Message, parse_example
+from swarm.workloads.dataset import Counts
+from swarm.workloads.example import Format, Message, parse_example
+from swarm.workloads.jsonl import BadLine, lines_of
 
 MAX_REMEMBERED = 1_000_000
 _CONTROL = re.compile(r"<\|[A-Za-z0-9_]{1,32}\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>")

@@ -62,6 +62,20 @@ def test_settle_refuses_while_a_judge_or_a_committee_is_at_work(world):
     assert refuses(world, commitment.job_id, "WrongStatus", world.buyer)[1] == JobStatus.UNDER_AUDIT
 
 
+def test_a_chain_that_stood_still_past_every_deadline_still_audits_before_it_pays(world):
+    """Attack 63: a sequencer that is down, and comes back after the window, has spared nobody the draw."""
+    commitment = world.submitted(drawn=True)
+    job_id, epoch = commitment.job_id, world.job(commitment.job_id).epoch
+    world.travel_until(world.job(job_id).deadline + 7 * 24 * 3600)
+    assert refuses(world, job_id, "AwaitingSeed") == (epoch,)
+    world.bring_seed(epoch)
+    refuses(world, job_id, "AuditPending")
+    world.open_audit(job_id)
+    world.confirm(commitment)
+    world.settle(job_id, sender=world.stranger)
+    assert world.status(job_id) is JobStatus.SETTLED
+
+
 def test_settle_refuses_everybody_but_the_buyer_before_the_window_is_over(world):
     job_id = seeded(world, drawn=False)
     deadline = world.job(job_id).deadline

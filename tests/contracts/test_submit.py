@@ -30,6 +30,21 @@ def test_submit_refuses_anybody_but_the_seller(world):
         assert refuses(world, job_id, "OnlySeller", sender=sender) == (world.seller.address.lower(),)
 
 
+def test_who_computes_for_a_seller_has_no_part_in_the_job(world):
+    """Attack 10: work may be passed on, its duties not. The collateral that is lost is the seller's."""
+    helper = world.stranger
+    world.stake(helper, 10**21, world.escrow)
+    before = world.books.wealth()
+    accepted = world.accepted()
+    assert refuses(world, accepted, "OnlySeller", sender=helper) == (world.seller.address.lower(),)
+    commitment = world.committee()
+    false = commitment.other_opening(world.case(commitment.job_id).segment)
+    world.ruled(commitment, [false] * 3)
+    assert world.status(commitment.job_id) is JobStatus.SLASHED
+    gains = world.books.gains(before)
+    assert gains["seller"] == -world.job(commitment.job_id).collateral and "stranger" not in gains
+
+
 def test_submit_refuses_a_late_result(world):
     job_id = world.accepted()
     deadline = world.job(job_id).deadline

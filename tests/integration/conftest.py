@@ -18,6 +18,19 @@ def missing(reason: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def js_daemon(tmp_path_factory):
+    """A js-ipfs daemon that others can dial; starting one takes seconds, so the tests of the store share it."""
+    from tests.integration.store_peers import Daemon
+
+    daemon = Daemon(tmp_path_factory.mktemp("daemon"), listens=True)
+    try:
+        daemon.start()
+        yield daemon
+    finally:
+        daemon.kill()
+
+
+@pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     from swarm.jobs.fake import write_tiny_model
 

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 from swarm.jobs.fake import write_tiny_model
 from swarm.workloads.lora.initial import write_initial_state
 from swarm.workloads.lora.spec import LoraSpec
 from swarm.workloads.spec import canonical_json, parse_spec
+from tests.integration.warm import run_program
 
 CID = "ipfs://bafkrei" + "a" * 52
 TRAINING = {
@@ -64,9 +63,8 @@ class Bench:
         (folder / "job.json").write_text(json.dumps(job))
         for key, path in ({"model": self.model} | inputs).items():
             (folder / key).symlink_to(path)
-        environment = os.environ | {"SWARM_INPUTS": str(folder), "SWARM_OUTPUTS": str(outputs)}
-        command = [sys.executable, "-m", f"swarm.jobs.{program}"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False), outputs
+        told = {"SWARM_INPUTS": str(folder), "SWARM_OUTPUTS": str(outputs)}
+        return run_program(f"swarm.jobs.{program}", told), outputs
 
     def train(self, name: str, spec: LoraSpec, segments: range, state: Path) -> Path:
         finished, outputs = self.attempt(name, spec, segments, state)

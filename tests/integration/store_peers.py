@@ -19,7 +19,7 @@ from swarm.clock import wait_for
 from swarm.storage.kubo import KuboStore
 
 PEERS = Path(__file__).parents[2] / "tools" / "ipfs"
-START_SECONDS = 90
+START_SECONDS = 240
 
 
 def require_peers() -> str:
@@ -48,10 +48,10 @@ def reference_cids(paths: list[Path], **options: int) -> dict[Path, str]:
 
 
 class Daemon:
-    """A js-ipfs daemon with a repository of its own, on loopback, knowing no peer."""
+    """A js-ipfs daemon with a repository of its own, on loopback, knowing no peer; without `listens` it only dials."""
 
-    def __init__(self, directory: Path) -> None:
-        self._node, self._repository = require_peers(), directory / "repository"
+    def __init__(self, directory: Path, *, listens: bool = False) -> None:
+        self._node, self._repository, self._listens = require_peers(), directory / "repository", listens
         self._log = directory / "daemon.log"
         self._process: subprocess.Popen | None = None
         self.api = ""
@@ -89,11 +89,11 @@ class Daemon:
     def _configure(self) -> None:
         path = self._repository / "config"
         config = json.loads(path.read_text())
-        ports = free_ports(3)
+        ports = free_ports(4)
         addresses = [f"/ip4/127.0.0.1/tcp/{port}" for port in ports]
         config["Bootstrap"] = []
-        config["Addresses"] |= {"Swarm": [], "Delegates": []}
-        config["Addresses"] |= dict(zip(("API", "Gateway", "RPC"), addresses, strict=True))
+        config["Addresses"] |= {"Swarm": addresses[3:] if self._listens else [], "Delegates": []}
+        config["Addresses"] |= dict(zip(("API", "Gateway", "RPC"), addresses[:3], strict=True))
         path.write_text(json.dumps(config))
         self.api = addresses[0]
 

@@ -18,7 +18,7 @@ from swarm.chain.endpoints import Patience
 from swarm.chain.network import Chain
 from swarm.chain.outbox import Fees
 from swarm.clock import wait_for
-from swarm.errors import NotMined, TransientError, UsageError
+from swarm.errors import NotMined, Reverted, TransientError, UsageError
 from tests.integration.nodes import Node, Relay
 
 pytestmark = pytest.mark.timeout(120)
@@ -234,6 +234,39 @@ def test_what_a_former_life_left_in_the_queue_does_not_block_it(devnet, held, sa
     )
     held.rpc("evm_mine")
     assert future.result(10)["status"] == 1 and nonce_of(devnet, sally) == 2
+
+
+@pytest.fixture
+def race(devnet):
+    """One token that two accounts may take: whoever comes second takes it in vain."""
+    people = [Account.create() for _ in range(3)]
+    owner, *rivals = people
+    for each in people:
+        devnet.client.rpc("anvil_setBalance", each.address, hex(10**19))
+    token = devnet.client.contract("FaucetToken", devnet.network.token)
+    devnet.client.send(token.functions.faucet(owner.address, 1), owner)
+    for each in rivals:
+        devnet.client.send(token.functions.approve(each.address, 1), owner)
+    return [(each, token.functions.transferFrom(owner.address, each.address, 1)) for each in rivals]
+
+
+def test_a_race_that_is_lost_is_not_entered_and_one_that_never_ends_holds_nobody_up(devnet, race, held, monkeypatch):
+    monkeypatch.setattr("swarm.chain.client._PENDING_HEEDED_SECONDS", 0.5)
+    (first, takes), (second, takes_too) = race
+    client, thread = Chain(devnet.network).client, ThreadPoolExecutor(2)
+    won = thread.submit(client.send, takes, first)
+    wait_for(lambda: pending(held, first), timeout_seconds=10, what="the first one", period_seconds=0.05)
+    with pytest.raises(Reverted) as seen:
+        client.send(takes_too, second, is_contested=True)
+    assert not seen.value.is_mined and not pending(held, second)
+    time.sleep(0.5)
+    late = thread.submit(client.send, takes_too, second, is_contested=True)
+    wait_for(lambda: pending(held, second), timeout_seconds=10, what="the second one", period_seconds=0.05)
+    held.rpc("evm_mine")
+    assert won.result(10)["status"] == 1
+    with pytest.raises(Reverted) as paid:
+        late.result(10)
+    assert paid.value.is_mined
 
 
 def test_a_nonce_that_somebody_else_used_is_told(devnet, held, sally):

@@ -4,9 +4,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from swarm.workloads.exact import compare
 from swarm.workloads.inference.workload import InferenceWorkload
 from swarm.workloads.spec import canonical_json, parse_spec
 from swarm.workloads.workload import Assessment, Zone
+from tests.integration.warm import run_program
 
 CID = "ipfs://bafkrei" + "a" * 52
 WORKLOAD = InferenceWorkload()
@@ -56,9 +54,8 @@ class Bench:
         (folder / "job.json").write_text(json.dumps({"spec": json.loads(canonical_json(spec))} | bounds))
         for key, path in ({"model": self.model, "requests.jsonl": self.requests} | inputs).items():
             (folder / key).symlink_to(path)
-        environment = os.environ | {"SWARM_INPUTS": str(folder), "SWARM_OUTPUTS": str(outputs)}
-        command = [sys.executable, "-m", f"swarm.jobs.{program}"]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False), outputs
+        told = {"SWARM_INPUTS": str(folder), "SWARM_OUTPUTS": str(outputs)}
+        return run_program(f"swarm.jobs.{program}", told), outputs
 
     def answer(self, name: str, spec, segments: range, **inputs: Path) -> Path:
         finished, outputs = self.run("inference", name, spec, segments, **inputs)

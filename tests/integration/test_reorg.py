@@ -40,8 +40,8 @@ SPEC = {
 class Stage:
     """A chain with judges' seats, a buyer, and Sally's worker, whose program writes one file."""
 
-    def __init__(self, chain: Chain, home) -> None:
-        self.chain, self.home, self.store = chain, home, FakeStore()
+    def __init__(self, chain: Chain, home, *, store=None, delivery=None) -> None:
+        self.chain, self.home, self.store = chain, home, store or FakeStore()
         self.bob, self.sally = Account.create(), Account.create()
         for account in (self.bob, self.sally):
             fund(chain, account.address, parse_amount("1000"))
@@ -56,6 +56,7 @@ class Stage:
             account=self.sally,
             home=home,
             policy=Policy(),
+            delivery=delivery,
         )
 
     def post(self) -> int:

@@ -99,6 +99,28 @@ def test_a_gateway_that_dies_in_mid_transfer_is_transient_and_leaves_nothing(tmp
     assert EmbeddedStore(tmp_path / "judge").add(tmp_path / "out") == cid
 
 
+def test_a_gateway_that_dies_in_mid_transfer_is_replaced_by_the_next(tmp_path, node, tree):
+    second = Node(tmp_path / "second")
+    try:
+        cid = EmbeddedStore(tmp_path / "seller", push_to=node.url).add(tree)
+        assert EmbeddedStore(tmp_path / "seller", push_to=second.url).add(tree) == cid
+        buyer = EmbeddedStore(tmp_path / "buyer", gateways=[node.url, second.url])
+        real_fetch, fetched = buyer._gateways.fetch, []
+
+        def fetch_then_kill(wanted):
+            fetched.append(wanted)
+            if len(fetched) == 6:
+                node.kill()
+            return real_fetch(wanted)
+
+        buyer._gateways.fetch = fetch_then_kill
+        buyer.export(cid, tmp_path / "out", limits=LIMITS)
+        assert len(fetched) > 6
+    finally:
+        second.kill()
+    assert EmbeddedStore(tmp_path / "judge").add(tmp_path / "out") == cid
+
+
 def test_a_dead_pinning_node_is_named_and_the_content_stays_here(tmp_path, tree):
     store = EmbeddedStore(tmp_path / "seller", push_to=f"http://127.0.0.1:{free_ports(1)[0]}")
     with pytest.raises(TransientError, match="cannot reach"):
@@ -127,7 +149,10 @@ def test_what_is_uploaded_twice_is_charged_once_and_junk_in_full(tmp_path):
             assert ask(gateway.url, "POST", "/car", car, CAR)[0].status == 201
         junk = car[:-1]
         assert ask(gateway.url, "POST", "/car", junk, CAR)[0].status == 422
-        assert ask(gateway.url, "POST", "/car", car, CAR)[0].status == 507
+        other = cid_of_block(b"y" * 300, RAW)
+        fresh = header([other]) + section(other, b"y" * 300)
+        assert ask(gateway.url, "POST", "/car", fresh, CAR)[0].status == 507
+        assert ask(gateway.url, "POST", "/car", car, CAR)[0].status == 201, "what is here may be renewed"
     finally:
         gateway.stop()
 
@@ -210,12 +235,12 @@ def test_only_what_the_node_lacks_is_pushed(tmp_path, node, tree):
     store = EmbeddedStore(tmp_path / "seller", push_to=node.url)
     store.add(tree / "segments" / "0000")
     pushed = []
-    real_push = store._node.push
-    store._node.push = lambda root, pieces, length: (pushed.append(length), real_push(root, pieces, length))
+    real_push = store._node._node.push
+    store._node._node.push = lambda root, car, length, **_: (pushed.append(length), real_push(root, car, length))
     store.add(tree)
     assert pushed[0] < 1000, "the segment's five megabytes were there already"
     store.add(tree)
-    assert len(pushed) == 1
+    assert pushed[1] < 1000, "the root alone, which renews the pin"
 
 
 def test_a_whole_dag_is_served_as_a_car(tmp_path, node, tree):

@@ -19,17 +19,9 @@ from .store_peers import Daemon, free_ports
 LIMITS = ExportLimits(max_bytes=100_000_000, max_files=20, max_depth=4)
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    daemon = Daemon(tmp_path_factory.mktemp("daemon"))
-    daemon.start()
-    yield daemon
-    daemon.kill()
-
-
 @pytest.fixture
-def store(daemon) -> KuboStore:
-    return KuboStore(daemon.api, block_seconds=3)
+def store(js_daemon) -> KuboStore:
+    return KuboStore(js_daemon.api, block_seconds=3)
 
 
 @pytest.fixture
@@ -128,7 +120,7 @@ def test_a_daemon_killed_in_the_middle_is_transient_and_leaves_nothing(tmp_path)
     (tmp_path / "big").write_bytes(os.urandom(60_000_000))
     try:
         cid = store.add(tmp_path / "big")
-        real_get, served = store._get, threading.Event()
+        real_get, served = store.get, threading.Event()
 
         def get_then_kill(wanted):
             if served.is_set():
@@ -137,7 +129,7 @@ def test_a_daemon_killed_in_the_middle_is_transient_and_leaves_nothing(tmp_path)
                 served.set()
             return real_get(wanted)
 
-        store._get = get_then_kill
+        store.get = get_then_kill
         before = set(tmp_path.iterdir())
         with pytest.raises(TransientError, match="cannot reach the IPFS daemon"):
             store.export(cid, tmp_path / "out", limits=LIMITS)

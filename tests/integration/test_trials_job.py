@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from swarm.workloads.spec import canonical_json, parse_spec
 from swarm.workloads.sweep.spec import TrialsSpec
 from swarm.workloads.sweep.trial import trial_id
 from swarm.workloads.sweep.workload import read_metrics
+from tests.integration.warm import run_program
 
 CID = "ipfs://bafkrei" + "a" * 52
 TRAINING = {
@@ -72,9 +71,7 @@ class Bench:
         for key, path in starts.items():
             (folder / f"start-{key}").symlink_to(path)
         told = {"SWARM_INPUTS": str(folder), "SWARM_OUTPUTS": str(outputs), "OMP_NUM_THREADS": str(cores)}
-        command = [sys.executable, "-m", "swarm.jobs.trials"]
-        done = subprocess.run(command, env=os.environ | told, capture_output=True, text=True, check=False)
-        return done, outputs
+        return run_program("swarm.jobs.trials", told), outputs
 
     def run(self, *arguments, **options) -> Path:
         done, outputs = self.attempt(*arguments, **options)
@@ -167,7 +164,7 @@ def test_trains_with_the_very_steps_of_a_lora_job(bench: Bench) -> None:
     for key in ("model", "train.jsonl", "state"):
         (folder / key).symlink_to(bench.root / key)
     told = {"SWARM_INPUTS": str(folder), "SWARM_OUTPUTS": str(outputs)}
-    subprocess.run([sys.executable, "-m", "swarm.jobs.lora"], env=os.environ | told, check=True, capture_output=True)
+    run_program("swarm.jobs.lora", told).check_returncode()
     ours = bench.run("trial", bench.spec(trial(PARAMETERS[0])))
     for name in ("adapter_model.safetensors", "optimizer.safetensors"):
         assert (outputs / "segments/0000" / name).read_bytes() == (ours / "segments/0000" / name).read_bytes()

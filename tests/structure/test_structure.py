@@ -136,6 +136,20 @@ def _head(path: Path) -> str:
     return text or "SPDX-License-Identifier: Apache-2.0"  # an empty file has nothing to license
 
 
+_ORIGIN = re.compile(r"\btx\s*\.\s*origin\b|\borigin\s*\(\s*\)")  # Solidity's and Yul's
+
+
+def test_no_contract_asks_who_started_a_transaction():
+    """Attack 44: whoever is lured into calling a stranger's contract must not act through it."""
+    asked = [path.name for path in sorted((ROOT / "contracts").rglob("*.sol")) if _ORIGIN.search(_code_of(path))]
+    assert not asked
+    assert all(map(_ORIGIN.search, ("require(tx.origin == buyer);", "let who := origin()", "tx . origin")))
+
+
+def _code_of(path: Path) -> str:
+    return re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+
+
 def test_files_stay_readable():
     long = [
         f"{path.relative_to(ROOT)}: {n}"

@@ -13,14 +13,21 @@ from swarm.journal import KeyLock
 from swarm.units import format_duration, parse_duration
 
 
-@pytest.mark.parametrize("text", ["", "0", "0s", "-1", "1.5h", "soon", "3w", "1h30m"])
+@pytest.mark.parametrize("text", ["", "0", "0s", "-1", "1.5h", "soon", "3w", "1h30", "30m1h", "٣s"])
 def test_refuses_a_duration_that_is_none(text):
     with pytest.raises(UsageError, match="not a duration"):
         parse_duration(text)
 
 
 def test_reads_and_writes_durations():
-    assert [parse_duration(text) for text in ("90", "90s", "15m", "24h", "2d")] == [90, 90, 900, 86_400, 172_800]
+    assert [parse_duration(text) for text in ("90", "90s", "15m", "24h", "2d", "1h30m")] == [
+        90,
+        90,
+        900,
+        86_400,
+        172_800,
+        5_400,
+    ]
     assert [format_duration(seconds) for seconds in (-1, 45, 190, 7300, 200_000)] == [
         "0 s",
         "45 s",

@@ -4,14 +4,20 @@
 import json
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.exposition import generate_latest
 
+from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, UsageError
+from swarm.monitoring import connections
 from swarm.runtime.gpus import Gpu
 from swarm.seller import metrics as worker_metrics
+from swarm.storage import tally
+from swarm.storage.tally import counted
 from verifier import metrics as judge_metrics
 from verifier.queue import Duty, Watch
 
@@ -45,12 +51,21 @@ def samples(families) -> dict[str, list]:
     return {each.name: family.samples for family in families for each in family.samples}
 
 
+def client(lags=()):
+    """A chain's client as the metrics see it."""
+    return SimpleNamespace(pending_transactions=lambda: 2, endpoints=SimpleNamespace(lags=lambda: dict(lags)))
+
+
 def every_metric() -> set[str]:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     own = {line.split()[2] for line in generate_latest(registry).decode().splitlines() if line.startswith("# TYPE")}
-    gpu = Gpu(0, "RTX 4090", 24 << 30, 24 << 30)
-    return own | set(samples(worker_metrics.collect(FACTS, [gpu]))) | set(samples(judge_metrics.collect(watch())))
+    gpu = Gpu(0, "GPU-1", "RTX 4090", 24 << 30, 20 << 30, (8, 9), 61.0, 320.5)
+    with counted("gateway"):
+        pass
+    links = set(samples(connections(client({"rpc.example.org": 3}))))
+    roles = set(samples(worker_metrics.collect(FACTS, [gpu]))) | set(samples(judge_metrics.collect(watch())))
+    return own | roles | links
 
 
 def test_every_metric_in_ops_exists():
@@ -60,16 +75,57 @@ def test_every_metric_in_ops_exists():
         assert len(named) >= 8 and not named - known, (path.name, named - known)
 
 
-def test_the_dashboard_shows_every_metric_but_the_gpus():
+def test_the_dashboard_shows_every_metric_but_the_names_of_gpus():
     shown = set(NAME.findall((OPS / "grafana" / "computeswarm.json").read_text()))
     ours = {name for name in every_metric() if name.startswith("swarm_")}
     assert ours - shown == {"swarm_worker_gpu_info", "swarm_wallet_gas_tokens"}
 
 
 def test_no_label_has_a_value_for_each_job():
-    families = [*worker_metrics.collect(FACTS), *judge_metrics.collect(watch())]
+    families = [*worker_metrics.collect(FACTS), *judge_metrics.collect(watch()), *connections(client({"rpc": 1}))]
     labels = {name for family in families for sample in family.samples for name in sample.labels}
-    assert labels <= {"type", "outcome", "state", "phase", "reason", "gpu", "model", "verdict"}
+    assert labels <= {
+        "type",
+        "outcome",
+        "state",
+        "phase",
+        "reason",
+        "gpu",
+        "model",
+        "verdict",
+        "peer",
+        "endpoint",
+    }
+
+
+def test_a_gpu_is_measured_and_what_it_does_not_tell_is_left_out():
+    told = Gpu(0, "GPU-1", "RTX 4090", 24 << 30, 20 << 30, (8, 9), 61.0, 320.5)
+    mute = Gpu(1, "GPU-2", "Tesla M60", 8 << 30, 8 << 30, (5, 2))
+    found = samples(worker_metrics.collect({}, [told, mute]))
+    assert [(one.labels["gpu"], one.value) for one in found["swarm_gpu_temperature_celsius"]] == [("0", 61.0)]
+    assert [one.value for one in found["swarm_gpu_power_watts"]] == [320.5]
+    assert [one.value for one in found["swarm_gpu_memory_used_bytes"]] == [4 << 30, 0]
+
+
+def test_connections_tell_outcomes_pending_transactions_and_who_lags():
+    before = tally.counts()
+    for error in (None, NotFound("not here"), IntegrityError("lied"), TransientError("away"), UsageError("full")):
+        with suppress(SwarmError), counted("gateway"):
+            if error:
+                raise error
+    found = samples(connections(client({"a": 0, "b": 7})))
+    made = {
+        each.labels["outcome"]: each.value - before.get(("gateway", each.labels["outcome"]), 0)
+        for each in found["swarm_content_requests_total"]
+        if each.labels["peer"] == "gateway"
+    }
+    assert made == {"ok": 1, "absent": 1, "wrong": 1, "failed": 2}
+    assert found["swarm_chain_pending_transactions"][0].value == 2
+    assert {each.labels["endpoint"]: each.value for each in found["swarm_chain_endpoint_lag_blocks"]} == {
+        "a": 0,
+        "b": 7,
+    }
+    assert "swarm_chain_endpoint_lag_blocks" not in samples(connections(client())), "never compared: no series"
 
 
 def test_a_worker_that_knows_nothing_yet_is_up_and_not_ready():

@@ -148,7 +148,7 @@ def _view(context: Context):
         return frozenset((JobId(int(job)), int(round_)) for job, round_ in pairs)
 
     path = context.home / "verifier.sqlite"
-    observer = Observer(context.chain, context.address, turns=1)
+    observer = Observer(context.chain, context.address)
     mine = observer.my_slots()
     now = context.chain.client.now()
     return View(

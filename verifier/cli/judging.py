@@ -17,6 +17,7 @@ _SANDBOX = click.option(
     "--sandbox", type=click.Choice(["auto", "docker", "process"]), default="auto", show_default=True
 )
 _MEMORY = click.option("--memory-gib", help="Memory of one replay, default 12.  [SWARM_MEMORY_GIB]")
+_GPU = click.option("--gpu", help="auto, none, or the index or UUID of the GPU for replays.  [SWARM_GPU]")
 _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWARM_CPUS]")
 
 
@@ -24,6 +25,7 @@ _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWAR
 @_SANDBOX
 @_MEMORY
 @_CPUS
+@_GPU
 @click.option("--cost-per-hour", help="What this machine costs, in tokens: what pays less is not volunteered for.")
 @click.option("--metrics-port", help="Serve /metrics, /healthz and /readyz on 127.0.0.1; default: off.")
 @click.option("--log-format", type=click.Choice(["human", "json"]), default="human", show_default=True)
@@ -36,6 +38,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     from swarm import daemon, log
     from swarm.cli.worker import monitor
     from swarm.journal import Journal, KeyLock
+    from swarm.monitoring import connections
     from verifier import metrics
     from verifier.replay import Replayer
     from verifier.service import Judge
@@ -49,13 +52,16 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     judge = Judge(
         chain=context.chain,
         replayer=Replayer(context.store, box, context.home),
-        journal=Journal(context.home / "verifier.sqlite"),
+        journal=Journal(context.home / "verifier.sqlite").bind(context.chain.deployment()),
         account=context.account,
         cost_per_second=(context.config.number("cost_per_hour") or 0.0) * 1e18 / 3600,
     )
     period = daemon.period_for(context.network)
     heart = daemon.Heart(period)
-    shown = lambda: metrics.collect(judge.watch), lambda: metrics.readiness(judge.watch)
+    shown = (
+        lambda: [*metrics.collect(judge.watch), *connections(context.chain.client)],
+        lambda: metrics.readiness(judge.watch),
+    )
     watched = monitor(context.config, heart, shown)
     try:
         daemon.run(judge.tick, period_seconds=period, heart=heart)
@@ -70,6 +76,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
 @_SANDBOX
 @_MEMORY
 @_CPUS
+@_GPU
 @with_context
 def selftest(context: Context, sandbox: str, **options: str | None) -> None:
     """Train the golden job in the sandbox and compare its digest with the known one; exit code 13 where it differs."""

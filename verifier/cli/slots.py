@@ -15,11 +15,9 @@ from swarm.cli.common import Context, example, parse_address, with_context
 def register(context: Context, hardware: str, operator: str | None) -> None:
     """Deposit the bond (what is missing of it), authorise the bench and take a slot."""
     from swarm.protocol.hardware import class_number
-    from swarm.runtime.capability import require_class
     from swarm.units import format_amount
 
     number = class_number(hardware)
-    require_class(hardware)
     chain, account = context.chain, context.account
     slot_id = chain.take_slot(account, number, parse_address(operator or account.address))
     bond = chain.bench.slot_bond()

@@ -11,18 +11,16 @@ same code as the buyer's check. What a body says about sampling must be what the
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from swarm import hostile_json
-from swarm.errors import NotFound, SpecError
-from swarm.workloads.dataset import Message
+from swarm.errors import SpecError
+from swarm.workloads.example import Message
+from swarm.workloads.jsonl import BadLine, lines_of, object_of
 
-MAX_LINE_BYTES = 1 << 20
 MAX_ID_CHARACTERS = 256
 _ORDER = re.compile(r"s?u(au)*")
 _LETTER = {"system": "s", "user": "u", "assistant": "a"}
@@ -79,79 +77,42 @@ def check_requests(path: Path, allowed: Allowed, limits: array[int] | None = Non
 
 def read_requests(path: Path, allowed: Allowed) -> Iterator[Request]:
     """Yields the requests in file order; of those before it keeps 16 bytes each, to refuse an id that comes twice."""
-    is_empty = True
     for _, request, fault in _looked_at(path, allowed):
         if request is None:
-            raise SpecError(fault)
-        is_empty = False
+            assert fault is not None
+            raise fault
         yield request
-    if is_empty:
-        raise SpecError(f"{path.name}: the file is empty, expected one request per line")
 
 
 def sorted_lines(path: Path, allowed: Allowed) -> Iterator[tuple[bytes, str]]:
     """Every line with what is wrong with it, empty for a request. A line that is too long comes in pieces, all of them
-    wrong. Raises NotFound without a file."""
+    wrong. Raises NotFound without a file, SpecError for an empty one."""
     for line, _, fault in _looked_at(path, allowed):
-        yield line, fault
+        yield line, str(fault or "")
 
 
-def _looked_at(path: Path, allowed: Allowed) -> Iterator[tuple[bytes, Request | None, str]]:
-    """(line, request, "") or (line, None, what is wrong)."""
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise NotFound(f"{path.name}: no such file of requests") from error
+def _looked_at(path: Path, allowed: Allowed) -> Iterator[tuple[bytes, Request | None, SpecError | None]]:
+    """(line, request, None) or (line, None, what is wrong)."""
     seen: set[bytes] = set()
-    with file:
-        number, is_whole = 0, True
-        while line := file.readline(MAX_LINE_BYTES + 1):
-            number += is_whole
-            was_whole, is_whole = is_whole, line.endswith(b"\n") or len(line) <= MAX_LINE_BYTES
-            try:
-                if not was_whole:
-                    raise _Bad(f"longer than {MAX_LINE_BYTES} bytes")
-                request = _request(_parse(line, first=number == 1), allowed)
-                _require_new(request.custom_id, seen)
-            except _Bad as bad:
-                yield line, None, f"{path.name} line {number}: {bad}"
-            else:
-                yield line, request, ""
-
-
-class _Bad(Exception):
-    """What is wrong with one line."""
-
-
-def _parse(line: bytes, *, first: bool) -> dict:
-    if len(line) > MAX_LINE_BYTES:
-        raise _Bad(f"longer than {MAX_LINE_BYTES} bytes")
-    if first and line.startswith(b"\xef\xbb\xbf"):
-        raise _Bad("starts with a byte order mark; save the file as UTF-8 without BOM")
-    if not line.strip():
-        raise _Bad("empty line")
-    try:
-        entry = hostile_json.parse(line)
-    except UnicodeDecodeError as error:
-        raise _Bad(f"not UTF-8 at byte {error.start + 1}") from error
-    except json.JSONDecodeError as error:
-        raise _Bad(f"not JSON: {error.msg} at column {error.colno}") from error
-    except ValueError as error:
-        raise _Bad("not JSON: a number too long or too many brackets") from error
-    if not isinstance(entry, dict):
-        raise _Bad(f"expected an object, found {type(entry).__name__}")
-    return entry
+    for number, _, line in lines_of(path):
+        try:
+            request = _request(object_of(line, first=number == 1), allowed)
+            _require_new(request.custom_id, seen)
+        except BadLine as bad:
+            yield line, None, bad.at(path, number)
+        else:
+            yield line, request, None
 
 
 def _request(entry: dict, allowed: Allowed) -> Request:
     custom_id = entry.get("custom_id")
     if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= MAX_ID_CHARACTERS or not custom_id.isprintable():
-        raise _Bad(f"custom_id: expected 1 to {MAX_ID_CHARACTERS} printable characters")
+        raise BadLine(f"custom_id: expected 1 to {MAX_ID_CHARACTERS} printable characters")
     body = _body(entry)
     for key in body.keys() - {"messages", "model", *_LIMITS}:
         _require_pinned(key, body[key], allowed)
     if "model" in body and not isinstance(body["model"], str):
-        raise _Bad("model: expected text")
+        raise BadLine("model: expected text")
     return Request(custom_id, _messages(body.get("messages")), _limit(body, allowed), "model" in body)
 
 
@@ -160,60 +121,64 @@ def _body(entry: dict) -> dict:
     if "body" not in entry:
         return {key: value for key, value in entry.items() if key != "custom_id"}
     if unknown := entry.keys() - _ENVELOPE:
-        raise _Bad(f"unknown key {min(unknown)[:40]!r}; beside body only custom_id, method, url are known")
+        raise BadLine(f"unknown key {min(unknown)[:40]!r}; beside body only custom_id, method, url are known")
     if entry.get("method", "POST") != "POST" or entry.get("url", "/v1/chat/completions") != "/v1/chat/completions":
-        raise _Bad("expected method POST and url /v1/chat/completions")
+        raise BadLine("expected method POST and url /v1/chat/completions")
     if not isinstance(entry["body"], dict):
-        raise _Bad(f"body: expected an object, found {type(entry['body']).__name__}")
+        raise BadLine(f"body: expected an object, found {type(entry['body']).__name__}")
     return entry["body"]
 
 
 def _require_pinned(key: str, value: object, allowed: Allowed) -> None:
     pinned = _NEUTRAL | {"temperature": allowed.temperature, "seed": allowed.seed}
     if key not in pinned:
-        raise _Bad(f"unknown key {key[:40]!r}; known are messages, max_tokens, model and what the spec's sampling says")
+        raise BadLine(
+            f"unknown key {key[:40]!r}; known are messages, max_tokens, model and what the spec's sampling says"
+        )
     if isinstance(value, bool) is not isinstance(pinned[key], bool) or value != pinned[key]:
-        raise _Bad(f"{key}: found {str(value)[:20]}, expected {pinned[key]}: the whole job samples as its spec says")
+        raise BadLine(f"{key}: found {str(value)[:20]}, expected {pinned[key]}: the whole job samples as its spec says")
 
 
 def _limit(body: dict, allowed: Allowed) -> int:
     found = [body[name] for name in _LIMITS if name in body]
     if len(found) > 1:
-        raise _Bad("max_tokens and max_completion_tokens: expected one of them")
+        raise BadLine("max_tokens and max_completion_tokens: expected one of them")
     limit = found[0] if found else allowed.max_tokens
     if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= allowed.max_tokens:
-        raise _Bad(f"max_tokens: found {str(limit)[:20]}, expected 1 to {allowed.max_tokens} (the spec's max_tokens)")
+        raise BadLine(
+            f"max_tokens: found {str(limit)[:20]}, expected 1 to {allowed.max_tokens} (the spec's max_tokens)"
+        )
     return limit
 
 
 def _messages(turns: object) -> tuple[Message, ...]:
     if not isinstance(turns, list) or not turns:
-        raise _Bad("no list 'messages'")
+        raise BadLine("no list 'messages'")
     messages = tuple(_message(turn, place) for place, turn in enumerate(turns, 1))
     if not _ORDER.fullmatch("".join(_LETTER[message.role] for message in messages)):
         roles = ", ".join(message.role for message in messages[:6]) + (", …" if len(messages) > 6 else "")
-        raise _Bad(f"wrong order of roles: {roles}; expected (system,) user, assistant, … and a user at the end")
+        raise BadLine(f"wrong order of roles: {roles}; expected (system,) user, assistant, … and a user at the end")
     return messages
 
 
 def _message(turn: object, place: int) -> Message:
     if not isinstance(turn, dict):
-        raise _Bad(f"message {place} is not an object")
+        raise BadLine(f"message {place} is not an object")
     if unknown := turn.keys() - {"role", "content"}:
-        raise _Bad(f"message {place} has an unknown key {min(unknown)[:40]!r}; only role and content are known")
+        raise BadLine(f"message {place} has an unknown key {min(unknown)[:40]!r}; only role and content are known")
     role, content = turn.get("role"), turn.get("content")
     if not isinstance(role, str) or role not in _LETTER:
-        raise _Bad(f"message {place} has role {str(role)[:40]!r}, expected system, user or assistant")
+        raise BadLine(f"message {place} has role {str(role)[:40]!r}, expected system, user or assistant")
     if not isinstance(content, str) or not content.strip():
-        raise _Bad(f"message {place} ({role}) has no text as its content")
+        raise BadLine(f"message {place} ({role}) has no text as its content")
     # JSON can escape half of a surrogate pair, which no tokenizer can encode.
     if not content.isascii() and re.search("[\ud800-\udfff]", content):
-        raise _Bad(f"message {place} has half of a surrogate pair")
+        raise BadLine(f"message {place} has half of a surrogate pair")
     return Message(role, content, False)
 
 
 def _require_new(custom_id: str, seen: set[bytes]) -> None:
     digest = hashlib.blake2b(custom_id.encode(), digest_size=16).digest()
     if digest in seen:
-        raise _Bad(f"custom_id {custom_id[:40]!r} stands on another line too")
+        raise BadLine(f"custom_id {custom_id[:40]!r} stands on another line too")
     seen.add(digest)

@@ -16,6 +16,7 @@ from swarm.errors import SpecError
 from swarm.workloads.example import Format
 from swarm.workloads.fields import (
     GIB,
+    Duration,
     Identifier,
     IpfsUri,
     Need,
@@ -27,7 +28,6 @@ from swarm.workloads.fields import (
 from swarm.workloads.lora.segments import segment_count
 from swarm.workloads.lora.terms import Checkpoint, Outputs, Retry, Sellers
 from swarm.workloads.lora.training import Training
-from swarm.workloads.quantities import Duration
 from swarm.workloads.uris import ModelUri
 
 Role = Literal["system", "user", "assistant"]

@@ -65,9 +65,12 @@ class FakeNode(JSONBaseProvider):
         self.calls[method] += 1
         return {"jsonrpc": "2.0", "id": 1, "result": getattr(self, f"_{method}")(*params)}
 
-    def _eth_getBlockByNumber(self, *_: Any) -> dict:
-        number = len(self.blocks) - 1
+    def _eth_getBlockByNumber(self, wanted: str, *_: Any) -> dict:
+        number = len(self.blocks) - 1 if wanted == "latest" else int(wanted, 16)
         return {"number": hex(number), "hash": self._hash(number), "timestamp": hex(1_000 + number), "extraData": "0x"}
+
+    def _eth_blockNumber(self) -> str:
+        return hex(len(self.blocks) - 1)
 
     def _eth_getLogs(self, wanted: dict) -> list[dict]:
         first, last = int(wanted["fromBlock"], 16), int(wanted["toBlock"], 16)

@@ -156,3 +156,14 @@ def test_counts_what_is_asked():
     answer(provider)
     provider.make_batch_request([("eth_call", [])] * 3)
     assert provider.calls["eth_call"] == 4 and provider.requests == 2
+
+
+def test_tells_how_far_each_was_behind_when_they_were_compared(two):
+    _, b, provider = two
+    assert provider.lags() == {}
+    b.head = 98
+    answer(provider)
+    assert sorted(provider.lags().values()) == [0, 2]
+    b.fault = requests.ConnectionError("away")
+    provider._take_first_fit(provider._endpoints)
+    assert list(provider.lags().values()) == [0], "who does not answer is not measured"

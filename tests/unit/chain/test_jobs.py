@@ -12,6 +12,7 @@ from swarm.chain.jobs import JobBook, state_hash, terms_hash
 from swarm.errors import NotFound, TransientError
 from swarm.protocol import history
 from swarm.protocol.types import Address, Amount, Digest, JobId, JobStatus, Terms
+from tests.unit.chain import node as nodes
 
 BUYER, SELLER = Address("0x" + "b0" * 20), Address("0x" + "51" * 20)
 TERMS = Terms(
@@ -27,6 +28,7 @@ TERMS = Terms(
 )
 POSTED = {"jobId": 1, "buyer": BUYER, "terms": TERMS.values(), "held": 138, "openUntil": 1_100}
 ACCEPTED = {"jobId": 1, "seller": SELLER, "price": 70, "collateral": 25, "auditBps": 9_000, "deadline": 1_700}
+REOPENED = {"jobId": 1, "seller": SELLER, "penalty": 1, "reopened": True}
 
 
 class Endpoint:
@@ -39,6 +41,7 @@ class Endpoint:
         self.blocks: list[list[tuple[str, dict]]] = []
         self.states: dict[int, bytes] = {}
         self.queries = 0
+        self.begins: list[int] = []
 
     def call(self, function) -> bytes:
         return self.states.get(function, bytes(32))
@@ -51,6 +54,7 @@ class Endpoint:
 
     def all_logs(self, contract, first, last):
         self.queries += 1
+        self.begins.append(first)
         for number, block in enumerate(self.blocks[first : last + 1], first):
             for name, arguments in block:
                 yield {"event": name, "args": arguments, "blockNumber": number}
@@ -117,6 +121,21 @@ def test_reads_on_when_the_state_moves_and_asks_nothing_when_it_does_not(endpoin
     assert endpoint.queries == asked + 1
 
 
+def test_reads_no_block_twice_while_the_chain_only_grows_and_keeps_a_place_to_go_back_to(endpoint, book):
+    happens(endpoint, ("JobPosted", POSTED))
+    book.job(JobId(1))
+    for round_ in range(200):
+        happens(endpoint, ("JobAborted", REOPENED) if round_ % 2 else ("JobAccepted", ACCEPTED))
+        book.job(JobId(1))
+    again = [number for number, begin in enumerate(endpoint.begins) if begin != number]
+    assert len(again) <= 6
+    endpoint.begins.clear()
+    del endpoint.blocks[-1]
+    happens(endpoint, ("JobAborted", REOPENED | {"reopened": False}))
+    assert book.job(JobId(1)).status is JobStatus.REFUNDED
+    assert len(endpoint.begins) == 2 and min(endpoint.begins) > 100
+
+
 def test_forgets_what_a_reorganisation_took_back(endpoint, book):
     happens(endpoint, ("JobPosted", POSTED))
     happens(endpoint, ("JobAccepted", ACCEPTED))
@@ -131,3 +150,22 @@ def test_an_open_job_is_worth_what_the_clock_says(endpoint, book):
     job = book.job(JobId(1))
     assert [job.price_at(time) for time in (1_000, 1_005, 1_010, 1_100)] == [50, 75, 100, 100]
     assert replace(job, price=Amount(70)).price_at(1_100) == 70
+
+
+def test_whoever_asks_a_node_sees_every_job_with_all_its_terms():
+    """Attack 61: there is no list of orders but the chain's own, and nobody to leave one out."""
+    node = nodes.FakeNode()
+    for number in range(1, 4):
+        node.post(POSTED | {"jobId": number}, TERMS)
+    seen = list(node.chain().escrow.jobs())
+    assert [(job.job_id, job.buyer.lower(), job.terms) for job in seen] == [(n, BUYER, TERMS) for n in (3, 2, 1)]
+
+
+def test_a_node_that_leaves_a_job_out_of_its_events_is_noticed():
+    """Attack 61: what is counted and stored must be told."""
+    node = nodes.FakeNode()
+    for number in (1, 2):
+        node.post(POSTED | {"jobId": number}, TERMS)
+    node.blocks[2] = []
+    with pytest.raises(TransientError, match="job 2 that are not its state"):
+        list(node.chain().escrow.jobs())

@@ -91,11 +91,13 @@ def test_an_endpoint_that_knows_it_already_has_taken_it(outbox, eth):
     eth.refusals, eth.mines = ["already known"], False
     with pytest.raises(NotMined):
         send(outbox)
+    assert outbox.pending() == 1
 
 
 def test_what_did_not_get_out_is_sent_again(outbox, eth):
     eth.refusals = [TransientError("nobody answers"), ConnectionError("reset")]
     assert send(outbox)[1]["status"] == 1 and len(eth.sent) == 1
+    assert outbox.pending() == 0
 
 
 def test_fees_are_twice_the_base_fee_and_the_usual_tip_within_the_cap(outbox, eth):

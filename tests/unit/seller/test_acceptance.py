@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker looks before it accepts: every refusal carries the reason that `why` counts."""
 
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,11 +11,14 @@ from swarm.errors import TransientError
 from swarm.execution.inputs import InputCache
 from swarm.protocol.types import Amount, Comparison, JobStatus
 from swarm.seller.acceptance import Acceptance, Refused
+from swarm.seller.candidates import Candidates
 from swarm.seller.policy import Policy
-from swarm.seller.quota import Quota
+from swarm.seller.quota import Quota, cids_in
 from swarm.seller.view import Reason
+from swarm.storage.cid import parse
+from swarm.workloads.spec import canonical_json
 from tests.unit.execution.conftest import market  # noqa: F401
-from tests.unit.seller.test_plan import SALLY
+from tests.unit.seller.test_plan import NOW, SALLY
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ def world(market, tmp_path):
         vault=SimpleNamespace(stake_of=lambda account: SimpleNamespace(free=Amount(30))),
     )
 
-    def prepare(job=job, in_use=(), **changes):
+    def acceptance(**changes):
         policy = changes.pop("policy", Policy())
         home = tmp_path / "seller-home"
         facts = {
@@ -39,11 +43,18 @@ def world(market, tmp_path):
             "memory_bytes": 1 << 30,
             "collateral": Amount(0),
             "accepts_engine": lambda engine: True,
+            "computes": lambda hardware_class: True,
             "seller": SALLY,
         }
-        return Acceptance(**(facts | changes)).prepare(job, in_use)
+        return Acceptance(**(facts | changes))
 
-    return SimpleNamespace(job=job, prepare=prepare, home=tmp_path / "seller-home", store=market.store)
+    def prepare(job=job, in_use=(), **changes):
+        return acceptance(**changes).prepare(job, in_use)
+
+    home = tmp_path / "seller-home"
+    return SimpleNamespace(
+        job=job, chain=chain, acceptance=acceptance, prepare=prepare, home=home, store=market.store, spec=market.spec
+    )
 
 
 def refused(prepare, **changes) -> Reason:
@@ -74,6 +85,7 @@ def test_refuses_by_the_sellers_policy(world):
     assert refused(world.prepare, policy=Policy(types=frozenset({"sweep"}))) is Reason.TYPE
     assert refused(world.prepare, policy=Policy(images=frozenset({"sha256:" + "0" * 64}))) is Reason.IMAGE
     assert refused(world.prepare, accepts_engine=lambda engine: False) is Reason.IMAGE
+    assert refused(world.prepare, computes=lambda hardware_class: False) is Reason.HARDWARE
 
 
 def test_refuses_what_this_machine_cannot_hold(world):
@@ -103,3 +115,20 @@ def test_takes_what_fits_and_makes_room_without_touching_what_is_needed(world):
     left = {path.name for path in (world.home / "cache").iterdir()}
     assert used in left and old not in left and len(left) == 4  # model, data and state of this job
     assert world.prepare(collateral=Amount(28)) == 28
+
+
+def test_nothing_is_locked_for_a_job_whose_inputs_are_withheld(world):
+    """Attack 54: spec and inputs are here, whole, before the collateral is at risk."""
+    locked = []
+    world.chain.escrow.accept = lambda account, job, collateral, seller: locked.append(collateral)
+    world.chain.client = SimpleNamespace(now=lambda: NOW)
+    candidates = Candidates(world.chain, None, SALLY, world.acceptance())
+    inputs = [parse(cid) for cid in sorted(cids_in(canonical_json(world.spec)))]
+    assert len(inputs) == 3  # model, data and state
+    for cid in inputs:
+        shutil.rmtree(world.home, ignore_errors=True)  # what it fetched for the last try
+        kept = world.store.blocks.pop(cid)
+        assert candidates.take(world.job, ()) is None and not locked
+        assert candidates.refused(NOW) == {world.job.job_id: Reason.INPUTS}
+        world.store.blocks[cid] = kept
+    assert candidates.take(world.job, ()) == 25 and locked == [25]

@@ -6,16 +6,19 @@ from types import SimpleNamespace
 import pytest
 
 from swarm.clock import wait_for
-from swarm.errors import UsageError
+from swarm.errors import TransientError, UsageError
 from swarm.execution.inputs import InputCache
 from swarm.execution.segments import Sandbox
 from swarm.journal import Journal
 from swarm.protocol import commitment
-from swarm.protocol.types import JobStatus
+from swarm.protocol.types import JobId, JobStatus
 from swarm.runtime.fake import FakeRunner
 from swarm.runtime.port import RunEnd
+from swarm.seller import runs as runs_module
 from swarm.seller.board import Board
 from swarm.seller.runs import KIND, Runs
+from swarm.storage.cid import DAG_PB, cid_from_digest
+from swarm.storage.delivery import Receipt
 from tests.unit.execution.conftest import SEGMENTS, market, program  # noqa: F401
 
 
@@ -39,11 +42,12 @@ def seller(market, tmp_path):
             return RunEnd.STOPPED
         return None
 
-    chain = SimpleNamespace(client=SimpleNamespace(now=lambda: 0))
+    world.now, world.delivery = 0, _Delivery()
+    chain = SimpleNamespace(client=SimpleNamespace(now=lambda: world.now))
     runner = FakeRunner(play)
     facts = {"chain": chain, "store": market.store, "sandbox": Sandbox(runner, owner="test"), "journal": journal}
     cache = InputCache(market.store, home / "cache")
-    world.runs = Runs(**facts, cache=cache, home=home, board=Board(home))
+    world.runs = Runs(**facts, cache=cache, home=home, board=Board(home), delivery=world.delivery)
     world.job = market.submitted(status=JobStatus.RUNNING, deadline=1_000)
     world.whole = market.submitted().segment_root
     world.runner = runner
@@ -53,6 +57,22 @@ def seller(market, tmp_path):
 
 class _Stopped(Exception):
     pass
+
+
+class _Delivery:
+    """`faults` are raised one after the other; `delivered` is what went through."""
+
+    def __init__(self):
+        self.faults, self.delivered, self.withdrawn = [], [], []
+
+    def deliver(self, cid, *, seconds):
+        if self.faults:
+            raise self.faults.pop(0)
+        self.delivered.append(cid)
+        return Receipt(("node",), "http://far", 3)
+
+    def withdraw(self, cid):
+        self.withdrawn.append(cid)
 
 
 def run(world, stops_after=None):
@@ -132,3 +152,37 @@ def test_stopping_the_worker_waits_for_the_end_of_the_run(seller):
     seller.runs.start(seller.job)
     seller.runs.stop()
     assert seller.runs.running is None
+
+
+def test_a_result_that_nobody_can_fetch_yet_is_published_only_once_they_can(seller, monkeypatch):
+    monkeypatch.setattr(runs_module, "_PUBLISH_RETRY_SECONDS", 0.01)
+    seller.delivery.faults = [TransientError("cannot be fetched from outside")] * 3
+    entry = run(seller)
+    assert entry["step"] == "published" and len(seller.runner.runs) == 1
+    assert seller.delivery.delivered == [cid_from_digest(bytes.fromhex(entry["result_cid"]), DAG_PB)]
+
+
+def test_a_result_that_nobody_can_fetch_when_the_deadline_is_near_is_never_published(seller, monkeypatch, caplog):
+    monkeypatch.setattr(runs_module, "_PUBLISH_RETRY_SECONDS", 0.01)
+    seller.delivery.faults = [TransientError("cannot be fetched from outside")] * 1000
+    seller.now = seller.job.deadline - 10
+    with caplog.at_level("WARNING"):
+        assert run(seller) is None
+    assert not seller.delivery.delivered
+    assert [record.message for record in caplog.records].count("waiting_to_publish") == 1, "said once"
+    assert seller.journal.items("held"), "it is held meanwhile"
+
+
+def test_a_part_is_handed_back_only_once_others_can_fetch_it_and_held_for_who_goes_on(seller):
+    run(seller, stops_after=1)
+    seller.delivery.faults = [TransientError("cannot be fetched from outside")]
+    with pytest.raises(TransientError, match="from outside"):
+        seller.runs.publish_part(seller.job)
+    published, *_ = seller.runs.publish_part(seller.job)
+    rest = JobId(seller.job.job_id + 1)
+    seller.runs.handed_back(seller.job, rest, published)
+    cid = cid_from_digest(published.result_cid, DAG_PB)
+    seller.runs.retention.sweep({seller.job.job_id})
+    assert not seller.delivery.withdrawn and cid in seller.store.pins
+    seller.runs.retention.sweep({seller.job.job_id, rest})
+    assert seller.delivery.withdrawn == [cid] and cid not in seller.store.pins

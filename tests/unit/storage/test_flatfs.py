@@ -113,6 +113,43 @@ def test_collection_keeps_pinned_dags_and_young_blocks(blocks, tmp_path):
     assert not blocks.has(imported[-1].cid)
 
 
+def test_a_block_that_an_import_meets_again_is_young_again(blocks):
+    """Else a collection could take it before the import pins its root."""
+    blocks.put(HELLO, b"hello world")
+    age(files(blocks)[0])
+    assert not blocks.put(HELLO, b"hello world")
+    assert blocks.collect() == 0 and blocks.has(HELLO)
+
+
+def test_a_block_renewed_while_a_collection_removes_it_is_put_back(blocks, monkeypatch):
+    blocks.put(HELLO, b"hello world")
+    (path,) = files(blocks)
+    age(path)
+    real_rename = os.rename
+
+    def renew_then_rename(source, target):
+        os.utime(source)
+        real_rename(source, target)
+        monkeypatch.setattr(os, "rename", real_rename)
+
+    monkeypatch.setattr(os, "rename", renew_then_rename)
+    assert blocks.collect() == 0
+    assert blocks.get(HELLO) == b"hello world"
+
+
+def test_a_pin_that_nobody_renews_expires_and_one_that_is_renewed_does_not(blocks):
+    young = cid_of_block(b"young", RAW)
+    for cid, data in ((HELLO, b"hello world"), (young, b"young")):
+        blocks.put(cid, data)
+        blocks.pin(cid)
+    for path in [*files(blocks), *(blocks.directory / "pins").iterdir()]:
+        age(path)
+    blocks.pin(young)
+    assert blocks.stored_bytes() == len(b"hello world" + b"young")
+    assert blocks.expire(seconds=60) == len(b"hello world")
+    assert blocks.pins() == [young] and blocks.has(young) and not blocks.has(HELLO)
+
+
 def test_half_written_blocks_of_a_killed_process_are_removed_later(blocks):
     left = blocks.directory / "blocks" / ".temp" / "left"
     left.write_bytes(b"half")

@@ -282,7 +282,7 @@ def test_a_judge_whom_drand_does_not_answer_commits_and_goes_on_asking(journal, 
     chain.beacon.attempt_of = lambda epoch: NOTHING
     chain.beacon.commit_secret = world.does(Beacon, "commit_secret")
     chain.client.block_number = lambda: 51
-    judge = Judge(chain=chain, replayer=world, journal=journal, account=SimpleNamespace(address=JUDY), turns=1)
+    judge = Judge(chain=chain, replayer=world, journal=journal, account=SimpleNamespace(address=JUDY))
     actions = [judge.tick() for _ in range(5)]
     assert [type(action) for action in actions] == [plan.Rest, plan.MakeSeed, plan.Rest, plan.Rest, plan.Rest]
     assert [name for name, _ in world.calls] == ["commit_secret"] and len(asked) == 4

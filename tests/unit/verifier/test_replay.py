@@ -71,6 +71,17 @@ def test_finds_the_one_skipped_segment_where_it_is(market):
     assert found == [True, True, False, False]
 
 
+def test_reads_nothing_of_a_result_but_the_output_before_the_drawn_segment(market):
+    """Attack 68: of what the job made, a judge learns as little as it needs."""
+    job = market.submitted()
+    for segment in (0, 2, 3):
+        withhold(market, f"segments/{segment:04d}", job)
+    assert judge(market).replay(job, 2, wall_seconds=60).matches
+    withhold(market, f"segments/{1:04d}", job)
+    fresh = Replayer(market.store, market.sandbox(), market.home / "another judge")
+    assert not fresh.replay(job, 2, wall_seconds=60).matches
+
+
 @pytest.mark.parametrize("segment", range(SEGMENTS))
 def test_confirms_an_honest_segment_with_a_proof_that_holds(market, segment):
     job = market.submitted()

@@ -52,7 +52,7 @@ def journal(tmp_path):
 
 def judge_of(world, journal) -> Judge:
     account = SimpleNamespace(address=JUDY)
-    return Judge(chain=world.chain(), replayer=world, journal=journal, account=account, turns=1)
+    return Judge(chain=world.chain(), replayer=world, journal=journal, account=account)
 
 
 def judged(world, journal) -> Judge:

@@ -42,7 +42,7 @@ def test_tells_every_oddity_by_line(path: Path) -> None:
         "dict is no JSON, json.dumps makes it",
         "line 4: message 1 holds '<|im_end|>' → stays plain text",
         "line 5: message 2 (assistant) is empty → kept, out of the loss",
-        "line 6 column 1: expected an object, found list → write one example a line, not one array",
+        "line 6 column 1: expected an object, found list → write one object a line, not one array",
     ]
     assert [finding.is_fault for finding in found] == [True, False, False, True]
     assert (survey.examples, survey.invalid, survey.duplicates, survey.trained) == (4, 2, 1, 4)

@@ -98,7 +98,7 @@ def test_refuses_a_training_value_and_names_it(written: dict, key: str, value: o
         ("checkpoint", {"keep": 3, "every_steps": 2}, "checkpoint.keep: not supported, every state is published"),
         ("checkpoint", {"every_steps": 2}, "checkpoint.every_steps: found it and training.steps_per_segment"),
         ("timeout", "soon", "timeout: found 'soon', expected a time such as 90m, 2h or 1h30m"),
-        ("timeout", "0s", "timeout: found '0s', expected greater than or equal to 1"),
+        ("timeout", "0s", "timeout: found '0s', expected a time such as 90m, 2h or 1h30m"),
         ("val_set_size", "file:heldout.jsonl", "val_set_size: found 'file:heldout.jsonl', expected a share"),
         ("val_set_size", 0.95, "val_set_size: found 0.95, expected less than or equal to 0.9"),
         ("labels", {"a b": "x"}, "labels"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which sandbox is taken, and what an engine that fails is called."""
+"""What names an image, and what an engine that fails is called."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import requests
 
 from swarm.errors import JobFailed, TransientError, UsageError
 from swarm.runtime import engine as engines
-from swarm.runtime.choose import choose_runner
 from swarm.runtime.docker import DockerRunner
 from swarm.runtime.engine import engine_errors
-from swarm.runtime.process import ProcessRunner
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -49,32 +47,6 @@ def test_an_engine_elsewhere_is_refused(monkeypatch):
     monkeypatch.setattr(docker, "from_env", lambda timeout: _Remote())
     with pytest.raises(UsageError, match="another machine"):
         DockerRunner().check()
-
-
-def test_without_an_engine_processes_are_taken_and_the_reason_said(monkeypatch, tmp_path):
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    runner, reason = choose_runner(DIGEST)
-    assert not runner.isolates_strangers
-    assert reason == "no Docker engine answers; processes of this user instead"
-
-
-def test_an_image_that_is_not_held_falls_back_to_processes(monkeypatch):
-    monkeypatch.setattr(DockerRunner, "check", lambda self: None)
-    monkeypatch.setattr(DockerRunner, "accepts", lambda self, engine: False)
-    runner, reason = choose_runner(DIGEST)
-    assert isinstance(runner, ProcessRunner)
-    assert "does not hold" in reason
-
-
-def test_an_engine_with_the_image_is_taken(monkeypatch):
-    monkeypatch.setattr(DockerRunner, "check", lambda self: None)
-    monkeypatch.setattr(DockerRunner, "accepts", lambda self, engine: True)
-    assert isinstance(choose_runner(DIGEST)[0], DockerRunner)
-
-
-@pytest.mark.parametrize("engine", [None, "process"])
-def test_processes_can_be_asked_for(engine):
-    assert isinstance(choose_runner(engine)[0], ProcessRunner)
 
 
 @pytest.mark.parametrize(
