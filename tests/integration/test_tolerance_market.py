@@ -18,7 +18,7 @@ from tests.integration.test_disputes import chain_time_standing
 
 pytestmark = pytest.mark.timeout(600)
 
-# The shipped worker, whose jobs run on a processor without AVX2, or learn a tenth faster than they should.
+# The shipped worker, whose jobs run on a processor without AVX2, or learn twice as fast as they should.
 HONEST = "environment={'SWARM_INSTRUCTION_SET': 'none'}"
 CHEAT = "inputs=run.inputs | {'job.json': faster(run)}"
 WORKER = """
@@ -28,7 +28,7 @@ from swarm.runtime.process import ProcessRunner
 
 def faster(run):
     job = json.loads(run.inputs["job.json"].read_text())
-    job["spec"]["training"]["learning_rate"] *= 1.1
+    job["spec"]["training"]["learning_rate"] *= 2
     path = run.outputs.parent / "faster.json"
     path.write_text(json.dumps(job))
     return path
