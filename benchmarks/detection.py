@@ -20,7 +20,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[1])]
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = ("lora", "inference", "sweep", "container")
+MODULES = ("lora", "lora_whole", "inference", "sweep", "container")
 TABLE, PAGE = ROOT / "docs" / "detection.json", ROOT / "docs" / "detection.md"
 BEGIN, END = "<!-- table -->\n", "<!-- /table -->\n"
 # How far a share of detected segments may be from the committed one: a sample is small.

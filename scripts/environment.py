@@ -43,7 +43,7 @@ def python(venv: Path = VENV) -> str:
 def ensure_packages() -> None:
     """`.venv` with this project (editable), its job programs and test tools, and Node."""
     inputs = [ROOT / "pyproject.toml", CONSTRAINTS]
-    install = ["-e", f"{ROOT}[jobs,dev]", NODE, "-c", str(CONSTRAINTS)]
+    install = ["-e", f"{ROOT}[jobs,four-bit,dev]", NODE, "-c", str(CONSTRAINTS)]
     _ensure_venv(VENV, inputs, [install], "Python packages (torch is large)")
 
 

@@ -32,6 +32,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str | None]] = {
     # what a seller is willing to do
     "floor": (("SWARM_FLOOR",), None),
     "types": (("SWARM_TYPES",), None),
+    "classes": (("SWARM_CLASSES",), None),
     "images": (("SWARM_IMAGES",), "any"),
     "max_job": (("SWARM_MAX_JOB",), "72h"),
     "hours": (("SWARM_HOURS",), None),

@@ -40,6 +40,10 @@ class NotFound(UsageError):
     exit_code = 3
 
 
+class NoSuchName(NotFound):
+    """A directory that is there has no entry of that name: waiting for it does not help."""
+
+
 class SpecError(UsageError):
     exit_code = 4
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from swarm.jobs import trials as program  # sets the processor's kernels before torch is imported
 from swarm.jobs.fake import write_tiny_model
 from swarm.protocol import commitment
+from swarm.workloads.example import Format
 from swarm.workloads.lora.spec import Training
 from swarm.workloads.spec import canonical_json, parse_spec
 from swarm.workloads.sweep.metrics import Metrics
@@ -51,7 +52,7 @@ class Bench:
             threads=1,
         )
         self.entries = [self._entry(at) for at in range(trials)]
-        self.stage = program.Stage.load(root, "messages")
+        self.stage = program.Stage.load(root, Format())
         self._written = 0
 
     @property

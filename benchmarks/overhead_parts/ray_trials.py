@@ -26,10 +26,11 @@ def train(config: dict) -> None:
     from ray import tune
 
     from swarm.jobs import trials as program
+    from swarm.workloads.example import Format
 
     folder = Path(config["inputs"])
     if not _STAGE:
-        _STAGE.append(program.Stage.load(folder, "messages"))
+        _STAGE.append(program.Stage.load(folder, Format()))
     # attach_lora changes the model it is given.
     stage = replace(_STAGE[0], model=copy.deepcopy(_STAGE[0].model))
     trained = program.run_trial(config["template"], config["trial"], stage, inputs=folder)

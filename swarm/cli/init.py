@@ -8,7 +8,10 @@ import click
 from swarm.cli.main import LazyGroup
 
 KINDS = {
+    "container": ("swarm.cli.init_container", "From an image and a command."),
+    "infer": ("swarm.cli.init_infer", "From requests and a model."),
     "lora": ("swarm.cli.init_lora", "From chat data and a base model."),
+    "sweep": ("swarm.cli.init_sweep", "From a LoRA or container spec."),
 }
 
 

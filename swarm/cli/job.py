@@ -7,13 +7,19 @@ from pathlib import Path
 
 import click
 
+from swarm.cli import canary
 from swarm.cli.common import Context, example, parse_job_id, with_context
+from swarm.cli.data import data_options
 from swarm.cli.overriding import override_options
 
 
 @click.group()
 def command() -> None:
     """Buy and watch work."""
+
+
+for verb in (canary.canary, canary.expose):
+    command.add_command(verb)
 
 
 @command.command(epilog=example("swarm job post lora.yaml --yes"))
@@ -25,17 +31,22 @@ def command() -> None:
 @click.option("--min-reputation", type=click.FloatRange(0, 99.99), default=0, help="Percent; a newcomer has 0.")
 @click.option("--parts", type=click.IntRange(1, 16), default=1, help="Sellers who may finish it one after the other.")
 @override_options
+@data_options
 @click.option("--dry-run", is_flag=True, help="Show spec CID, price, escrow and transactions; send nothing.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask before locking the escrow.")
 @with_context
 def post(context: Context, spec: Path, engine: str | None, dry_run: bool, yes: bool, **options) -> None:
     """Check SPEC, pin everything it names, and post the job. The escrow is the most you can ever pay."""
+    from swarm.cli.cleaning import cleaned
     from swarm.cli.posting import post_spec
     from swarm.workloads.overrides import Overrides
     from swarm.workloads.spec import load_spec
 
     wishes = _wishes(options)
     found = load_spec(spec, Overrides.parse(options["sets"], options["variables"]))
+    cleaning = {name: options[name] for name in ("skip_invalid", "dedupe")}
+    if any(cleaning.values()):
+        found = cleaned(context, found, spec.parent, **cleaning)
     post_spec(context, found, base=spec.parent, engine=engine, dry_run=dry_run, yes=yes, wishes=wishes)
 
 

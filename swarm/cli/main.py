@@ -16,7 +16,7 @@ NOUNS = {
     "benchmark": ("swarm.cli.benchmark", "How fast this machine trains, within a given time."),
     "config": ("swarm.cli.config", "Show the settings and where they come from."),
     "devnet": ("swarm.cli.devnet", "A chain of your own: up."),
-    "init": ("swarm.cli.init", "Write a spec to start from: lora."),
+    "init": ("swarm.cli.init", "Write a spec to start from: lora, sweep, infer, container."),
     "infer": ("swarm.cli.infer", "Have a file of requests answered."),
     "doctor": ("swarm.cli.doctor", "Check this machine: sandbox, chain, store, account."),
     "job": ("swarm.cli.job", "Buy and watch work: post, list, show, watch, pull, cancel, refund, settle."),

@@ -40,6 +40,9 @@ def post_spec(
     prepared = prepare(spec, context.store, base=base, cache=context.home / "cache", engine=engine)
     if prepared.facts.get("examples") == 1:
         context.screen.note("! one example only: the model will learn it by heart")
+    if thin := prepared.facts.get("segments_below_256_tokens"):
+        words = "of so few a model that spoofs the right one's answers may go unnoticed; raise shards.size"
+        context.screen.note(f"! {thin} segment(s) can hold fewer than 256 tokens: {words}")
     offered = offer(
         prepared.spec,
         prepared.spec_cid,

@@ -68,7 +68,39 @@ def sandbox_for(
     chosen, words = gpu_for(runner, gpu)
     context.screen.note(f"sandbox: {reason}; GPU: {words}")
     owner = f"{role}-{person or context.address.lower()}"
-    return Sandbox(runner, owner=owner, memory_bytes=memory_bytes, cpus=cpus, gpu=chosen)
+    size = {"memory_bytes": memory_bytes, "cpus": cpus}
+    return Sandbox(runner, owner=owner, **size, gpu=chosen, has_four_bit=has_four_bit(runner))
+
+
+def has_four_bit(runner: Runner) -> bool:
+    """Whether jobs find bitsandbytes: processes where it is installed. What an image holds only its owner knows."""
+    from importlib.util import find_spec
+
+    from swarm.runtime.process import ENGINE
+
+    return runner.accepts(ENGINE) and find_spec("bitsandbytes") is not None
+
+
+def restricted(sandbox: Sandbox, wanted: str | None) -> tuple[Sandbox, frozenset[str] | None]:
+    """The sandbox and the hardware classes whose jobs a worker takes: those it was told, or None for all it computes.
+
+    Who names a class in 4 bit where jobs run in containers says with it that their images have bitsandbytes. Raises
+    UsageError for a class that this machine cannot compute, saying what it needs.
+    """
+    from dataclasses import replace
+
+    from swarm.protocol.hardware import FOUR_BIT, needs_of, parse_classes
+    from swarm.runtime.process import ENGINE
+
+    if wanted is None:
+        return sandbox, None
+    classes = parse_classes(wanted)
+    if classes & FOUR_BIT and not sandbox.runner.accepts(ENGINE):
+        sandbox = replace(sandbox, has_four_bit=True)
+    for name in sorted(classes):
+        if not sandbox.computes(name):
+            raise UsageError(f"this machine cannot compute class {name}", hint=f"it needs {needs_of(name)}")
+    return sandbox, classes
 
 
 def gpu_for(runner: Runner, wanted: str) -> tuple[Gpu | None, str]:
@@ -114,7 +146,7 @@ def local_sandbox(
             if wanted == "docker":
                 raise
     runner = ProcessRunner()
-    return Sandbox(runner, owner, **size, gpu=gpu_for(runner, gpu)[0]), ENGINE
+    return Sandbox(runner, owner, **size, gpu=gpu_for(runner, gpu)[0], has_four_bit=has_four_bit(runner)), ENGINE
 
 
 def default_engine(wanted: str, say: Callable[[str], None]) -> str:

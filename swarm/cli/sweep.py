@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """Search for the best hyperparameters of a LoRA template, over many sellers at once."""
+    """Search for the best parameters of a LoRA template or of a program, over many sellers at once."""
 
 
 @command.command(epilog=example("swarm sweep run sweep.yaml --max-spend 25 --parallel 24"))

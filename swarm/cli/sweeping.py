@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import threading
 from typing import IO, TYPE_CHECKING, Any
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from swarm.buyer.sweep.ledger import Run
     from swarm.buyer.sweep.plan import View
     from swarm.cli.common import Context
+    from swarm.workloads.container.spec import ContainerSpec
 
 _STOPPED = 10  # exit code: ended without being able to finish
 _SPENT = 6
-_SHORT = ("rank", "run", "state", "eval_loss", "steps", "seller")
 
 
 def follow(context: Context, book: SweepBook) -> None:
@@ -63,15 +64,15 @@ def _stopping() -> threading.Event:
 
 
 def keep_best(context: Context, book: SweepBook, view: View) -> None:
-    """Fetches the adapters of the best runs (keep_artifacts.best), each into a folder that peft loads."""
+    """Fetches what the best runs left (keep_artifacts.best): adapters, each in a folder that peft loads, or files."""
     from swarm.buyer.sweep.keep import keep
 
     for run, _ in _best(view, view.sweep.keep_artifacts.best):
         try:
             folder = keep(context.store, book, view, run)
-            context.screen.note(f"adapter of {run.id}: {folder}")
+            context.screen.note(f"best, {run.id}: {folder}")
         except SwarmError as error:
-            context.screen.note(f"the adapter of {run.id} cannot be fetched: {error}")
+            context.screen.note(f"what {run.id} left cannot be fetched: {error}")
 
 
 def ask(context: Context, header: Header, yes: bool) -> None:
@@ -117,8 +118,10 @@ def told(view: View) -> str:
 
 def short(row: dict[str, Any]) -> dict[str, Any]:
     """A row as it fits a terminal."""
-    parameters = list(row)[list(row).index("is_settled") + 1 :]
-    shown = {name: row[name] for name in (*_SHORT[:4], *parameters, *_SHORT[4:])}
+    names = list(row)
+    parameters = names[names.index("is_settled") + 1 :]
+    # The fourth column is the metric.
+    shown = {name: row[name] for name in (*names[:4], *parameters, "steps", "seller")}
     return {name: _cell(name, value) for name, value in shown.items()}
 
 
@@ -132,12 +135,14 @@ def details(book: SweepBook) -> dict[str, Any]:
     return {
         **summary(book),
         "runs": " ".join(f"{state} {count}" for state, count in states.items()),
-        "base_model": header.base_model,
-        "dataset": header.dataset,
-        "validation": header.validation,
+        **({} if header.sweep.program else _inputs(header)),
         "trials_as": header.reason,
         "jobs": " ".join(jobs),
     }
+
+
+def _inputs(header: Header) -> dict[str, str]:
+    return {"base_model": header.base_model, "dataset": header.dataset, "validation": header.validation}
 
 
 def summary(book: SweepBook) -> dict[str, Any]:
@@ -150,7 +155,8 @@ def summary(book: SweepBook) -> dict[str, Any]:
         "name": header.sweep.name,
         "state": f"{end['kind']}: {end['reason']}" if end else "going on",
         "runs_begun": f"{len(view.ledger.runs)} of {header.sweep.run_cap}",
-        "best_eval_loss": best[0][1].found.metrics.eval_loss if best and best[0][1].found.metrics else None,
+        "metric": header.sweep.metric.name,
+        "best": best[0][1].found.metrics.value(header.sweep.metric.name) if best else None,
         "spent_tok": format_amount(view.ledger.spent),
         "committed_tok": format_amount(view.ledger.committed),
         "max_total_tok": _tok(header.sweep.budget.max_total),
@@ -167,12 +173,26 @@ def view_of(book: SweepBook) -> View:
 
 def best_spec(header: Header, run: Run) -> dict[str, Any]:
     """A LoRA spec with a run's parameters, as a person writes it; the engine and the first state are filled anew."""
+    if header.sweep.program:
+        return _best_program(header, header.sweep.program, run)
     content = header.sweep.template.model_dump(mode="json", exclude={"initial_state", "engine"})
     content["training"] |= dict(run.parameters)
     content |= {"name": f"{header.sweep.name}-best"[:64], "base_model": header.base_model}
     content["datasets"][0]["path"] = header.dataset
     content["budget"] = {"max_total": _tok(header.sweep.per_run)}
     return content
+
+
+def _best_program(header: Header, program: ContainerSpec, run: Run) -> dict[str, Any]:
+    """Without the file of parameters, which only the sweep has pinned: a program that reads it keeps its own."""
+    from swarm.workloads.sweep.program import PARAMETERS_TARGET, trial_mapping
+
+    content = trial_mapping(program, run.parameters, file_uri="")
+    content["inputs"] = [entry for entry in content["inputs"] if entry["target"] != PARAMETERS_TARGET]
+    derived = {"engine": None, "verification": None, "network": None, "outputs": None}
+    content = {name: value for name, value in content.items() if name not in derived}
+    budget = {"budget": {"max_total": _tok(header.sweep.per_run)}}
+    return json.loads(json.dumps(content | budget | {"name": f"{header.sweep.name}-best"[:64]}, default=list))
 
 
 def write_yaml(content: dict[str, Any], stream: IO[str]) -> None:

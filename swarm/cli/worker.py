@@ -37,6 +37,7 @@ for verb in (*worker_verbs.VERBS, *worker_views.VERBS, *worker_install.VERBS):
 @click.option("--floor", help="Lowest price of a job, in tokens.  [SWARM_FLOOR]")
 @click.option("--collateral", default=None, help="Tokens to lock a job; more collateral means fewer audits.")
 @click.option("--types", help="Types of jobs to take, separated by commas; default: all.  [SWARM_TYPES]")
+@click.option("--classes", help="Hardware classes to compute; default: all this machine has.  [SWARM_CLASSES]")
 @click.option("--images", help="any, or the image digests to run, separated by commas.  [SWARM_IMAGES]")
 @click.option("--max-job", help="Longest job to take, default 72h.  [SWARM_MAX_JOB]")
 @click.option("--hours", help="When to take work, local time: mon-fri 18:00-08:00, sat-sun 00:00-24:00.  [SWARM_HOURS]")
@@ -56,21 +57,25 @@ def start(context: Context, **options) -> None:
     A restart goes on where it stopped: published work is submitted, unfinished work continues from its last whole
     segment, and a pause that was asked for stays.
     """
+    from dataclasses import replace
+
     from swarm import daemon, log
     from swarm.cli.common import parse_address, parse_job_id
-    from swarm.cli.sandboxes import sandbox_for
+    from swarm.cli.sandboxes import restricted, sandbox_for
     from swarm.cli.stores import seller_store_of
     from swarm.journal import Journal, KeyLock
     from swarm.seller.worker import Worker
     from swarm.units import parse_amount
 
-    names = ("floor", "types", "images", "max_job", "hours", "memory_gib", "cpus", "gpu", "disk_gib", "cache_gib")
-    context.config = context.config.with_flags({name: options[name] for name in (*names, "metrics_port")})
+    names = ("floor", "types", "classes", "images", "max_job", "hours", "memory_gib", "cpus", "gpu", "disk_gib")
+    context.config = context.config.with_flags({name: options[name] for name in (*names, "cache_gib", "metrics_port")})
     policy = policy_of(context.config, only_job=parse_job_id(options["only_job"]) if options["only_job"] else None)
     size = size_of(context.config)
     period = daemon.period_for(context.network)
     log.set_up(as_json=options["log_format"] == "json", file=context.home / worker_views.LOG_NAME)
     sandbox = sandbox_for(context, options["sandbox"], role="worker", **size)
+    sandbox, classes = restricted(sandbox, context.config.get("classes"))
+    policy = replace(policy, classes=classes)
     store, delivery = seller_store_of(context.config, context.home, context.network)
     store.check()
     delivery.check()

@@ -56,6 +56,20 @@ def schema(context: Context, type_: str) -> None:
     click.echo(schema_text(type_), nl=False)
 
 
+def _rows_of(path: Path) -> list[dict]:
+    """The rows of a certificate, looked at before hours of measuring. Raises SpecError."""
+    from swarm.errors import SpecError
+    from swarm.execution.certify import KINDS
+
+    try:
+        rows = json.loads(path.read_text())["measured"]
+        if not all(row["precision"] and row["kind"] and row["distances"].keys() == set(KINDS) for row in rows):
+            raise ValueError("rows of another form")
+    except (ValueError, KeyError, TypeError) as error:
+        raise SpecError(f"{path.name}: expected a certificate, with rows of {', '.join(KINDS)} as measured") from error
+    return rows
+
+
 @command.command(epilog=example("swarm workload certify process --out swarm/workloads/certificates/process.json"))
 @click.argument("engine")
 @click.option(
@@ -64,6 +78,7 @@ def schema(context: Context, type_: str) -> None:
 @click.option("--seeds", type=click.IntRange(1), default=8, show_default=True, help="First states of the tiny model.")
 @click.option("--steps", type=click.IntRange(6), default=25, show_default=True, help="Single steps from each of them.")
 @click.option("--real-steps", type=click.IntRange(6), default=20, show_default=True, help="Of the real model.")
+@click.option("--four-bit", is_flag=True, help="Measure the classes of QLoRA instead; ENGINE needs bitsandbytes.")
 @click.option("--merge", type=_FILE, multiple=True, help="Rows measured elsewhere: on a GPU, on another model.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: print it.")
 @with_context
@@ -74,6 +89,7 @@ def certify(
     seeds: int,
     steps: int,
     real_steps: int,
+    four_bit: bool,
     merge: tuple[Path, ...],
     out: Path | None,
 ) -> None:
@@ -91,11 +107,12 @@ def certify(
         raise UsageError(f"no sandbox here holds the image {engine[:80]}", hint="pull or build it first")
     context.screen.note(f"sandbox: {box.runner.name}")
     with tempfile.TemporaryDirectory(prefix="swarm-certify-") as scratch:
-        golden = [Golden("tiny", None, tuple(range(seeds)), steps)]
+        golden = [Golden("tiny", None, tuple(range(seeds)), steps, four_bit)]
         if model:
-            golden.append(Golden(model.name.lower(), model.resolve(), (0,), real_steps))
+            golden.append(Golden(model.name.lower(), model.resolve(), (0,), real_steps, four_bit))
         certifier = Certifier(box, engine, Path(scratch), context.screen.note)
-        rows = certifier.measured(golden) + [row for path in merge for row in json.loads(path.read_text())["measured"]]
+        others = [row for path in merge for row in _rows_of(path)]
+        rows = certifier.measured(golden) + others
     content = certificate(rows, [engine])
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     if out is None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from swarm.execution import machine
 from swarm.execution.segments import Sandbox, raise_unless_ok
+from swarm.protocol.hardware import FOUR_BIT, PRECISIONS
 from swarm.runtime.outputs import check_outputs
 from swarm.runtime.port import JobRun, Limits
 from swarm.workloads.lora.bounds import named
@@ -26,7 +27,7 @@ from swarm.workloads.lora.distance import distance
 PROGRAM = ("python", "-m", "swarm.jobs.calibrate")
 KINDS = ("weights", "early_weights", "first_moment", "second_moment")
 QUANTILE, ENOUGH, ACCEPT, REJECT = 99.9, 1000, 10.0, 50.0
-CHEAT = "int8 base"
+CHEAT, CHEAT_IN_4_BIT = "int8 base", "single quantisation"
 _CID = "ipfs://bafkrei" + "a" * 52
 _SECONDS = 3600.0
 
@@ -45,15 +46,24 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """A model (None: the tiny one) and how much of it is run: `steps` single steps after each of `seeds`."""
+    """A model (None: the tiny one) and how much of it is run: `steps` single steps after each of `seeds`.
+
+    `four_bit`: with the base in 4 bit, so for the classes of QLoRA."""
 
     name: str
     model: Path | None
     seeds: tuple[int, ...]
     steps: int
+    four_bit: bool = False
+
+    def class_of(self, precision: str) -> str | None:
+        """Which class its runs in a precision belong to; None where there is no such class."""
+        if not self.four_bit:
+            return precision
+        return next((name for name in FOUR_BIT if PRECISIONS[name] == precision), None)
 
 
-def ways(precision: str, *, emulated: bool) -> list[Way]:
+def ways(precision: str, *, emulated: bool, cheat: str = CHEAT) -> list[Way]:
     """All honest ways of a numeric class, and the cheat beside them."""
     base: dict[str, object] = {"precision": precision} | ({"emulated": True} if emulated else {})
     eager = base | {"attention": "eager"}
@@ -64,7 +74,7 @@ def ways(precision: str, *, emulated: bool) -> list[Way]:
         Way("eager, micro-batches of 1", precision, eager | {"micro_batch_size": 1}),
         Way("AVX-512", precision, base, instruction_set="avx512"),
         Way("no AVX2", precision, base, instruction_set="none"),
-        Way(CHEAT, precision, base, is_cheat=True),
+        Way(cheat, precision, base, is_cheat=True),
     ]
     if precision == "fp32":
         return found
@@ -91,14 +101,15 @@ class Certifier:
         honest = self._run(golden, inputs, Way("honest", "fp32", {}), home / "honest")
         inputs = {"model": honest / "model"} | inputs | {"states": honest / "states"}
         emulated = json.loads((honest / "device.json").read_text())["emulated"]
-        for precision in emulated:
-            for way in ways(precision, emulated=emulated[precision]):
+        cheat = CHEAT_IN_4_BIT if golden.four_bit else CHEAT
+        for precision, name in [(each, golden.class_of(each)) for each in emulated if golden.class_of(each)]:
+            for way in ways(precision, emulated=emulated[precision], cheat=cheat):
                 theirs = self._run(golden, inputs, way, home / "way")
                 found = _distances(golden, honest, theirs)
-                facts = {"model": golden.name, "precision": precision, "way": way.name, "device": self._device(theirs)}
+                facts = {"model": golden.name, "precision": name, "way": way.name, "device": self._device(theirs)}
                 facts |= {"emulated": emulated[precision], "kind": "cheat" if way.is_cheat else "honest"}
                 row = row_of(facts | {"segments": len(golden.seeds) * golden.steps}, found)
-                self._say(f"{golden.name}, {precision}, {way.name}: {_worst(row)}")
+                self._say(f"{golden.name}, {name}, {way.name}: {_worst(row)}")
                 yield row
 
     def _run(self, golden: Golden, inputs: Mapping[str, Path], way: Way, target: Path) -> Path:
@@ -106,7 +117,7 @@ class Certifier:
         outputs = target / "outputs"
         outputs.mkdir(parents=True)
         content = {"spec": mapping_of(golden, threads=way.threads), "seeds": golden.seeds}
-        content |= {"numeric": dict(way.numeric), "base": "int8" if way.is_cheat else None}
+        content |= {"numeric": dict(way.numeric), "base": way.name if way.is_cheat else None}
         job = target / "job.json"
         job.write_text(json.dumps(content))
         limits = Limits(
@@ -140,6 +151,9 @@ def mapping_of(golden: Golden, *, threads: int) -> dict:
     training = {"max_steps": golden.steps, "steps_per_segment": 1, "seed": golden.seeds[0], "threads": threads}
     training |= {"micro_batch_size": 2, "sequence_len": 64, "lr_scheduler": "constant"}
     rest = {"type": "lora", "name": golden.name, "budget": {"max_total": 1}, "base_model": _CID}
+    if golden.four_bit:
+        training |= {"adapter": "qlora"}
+        rest |= {"hardware_class": golden.class_of("fp32")}
     return rest | {"datasets": [{"path": _CID}], "training": training}
 
 
@@ -156,15 +170,19 @@ def certificate(rows: list[dict], engines: list[str]) -> dict:
 
 
 def class_entry(precision: str, rows: list[dict]) -> dict:
-    """The bounds of one class and what they come from. Only in fp32 does a first look accept: see lora/bounds.py."""
+    """The bounds of one class and what they come from. Only in fp32 does a first look accept: see lora/bounds.py.
+
+    In 4 bit the honest rows of the same arithmetic over whole weights count too: it is the same noise, measured on more
+    models, and too narrow a bound would convict somebody honest.
+    """
     mine = [row for row in rows if row["precision"] == precision]
-    honest = [row for row in mine if row["kind"] == "honest"]
+    honest = [row for row in rows if row["precision"] in (precision, PRECISIONS[precision]) and row["kind"] == "honest"]
     cheats = [row for row in mine if row["kind"] == "cheat"]
     bounds = {}
     for what in KINDS:
         top = max(row["distances"][what]["p999" if row["segments"] >= ENOUGH else "max"] for row in honest)
         weakest = min(row["distances"][what]["min"] for row in cheats)
-        accept = ACCEPT * top if precision == "fp32" else 0.0
+        accept = ACCEPT * top if PRECISIONS[precision] == "fp32" else 0.0
         bounds[what] = {"accept": _short(accept), "reject": _short(max(REJECT * top, weakest / 2))}
     is_emulated = any(row["emulated"] for row in mine)
     return {"bounds": bounds, "honest_samples": sum(row["segments"] for row in honest), "emulated": is_emulated}

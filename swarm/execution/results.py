@@ -3,16 +3,17 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from swarm.errors import IntegrityError
 from swarm.execution.inputs import result_cid
 from swarm.execution.segments import Product, opening_of
 from swarm.protocol import commitment
-from swarm.protocol.types import Digest, Job, JobId
+from swarm.protocol.types import Digest, Job, JobId, Opening
 from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of
 from swarm.storage.port import Store
 from swarm.workloads.result import MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, SegmentClaim, segment_path
@@ -26,18 +27,36 @@ class Published:
     segment_root: Digest
 
 
-def publish(store: Store, job_id: JobId, products: Sequence[Product], staging: Path) -> Published:
+def publish(
+    store: Store, job_id: JobId, products: Sequence[Product], staging: Path, *, is_exact: bool = True
+) -> Published:
     """Commits to every product and adds the whole result to the store. `staging` is emptied and reused.
 
-    A job may be a part of its spec: its own segments are numbered from 0.
+    A job may be a part of its spec: its own segments are numbered from 0. Where segments are not compared by their
+    leaf (`is_exact` false) traces are published or easily guessed, so random bytes go into the leaf: without them
+    anybody could tell a canary, whose leaf is another, without re-executing anything.
     """
+    openings = [opening_of(store, product) for product in products]
+    if not is_exact:
+        openings = [replace(each, trace_root=salted(each.trace_root, secrets.token_bytes(32))) for each in openings]
+    return publish_outputs(store, job_id, [product.output for product in products], openings, staging)
+
+
+def salted(trace_root: Digest, salt: bytes) -> Digest:
+    """A trace root that nobody else can compute."""
+    return commitment.sha256(b"\x05", trace_root, salt)
+
+
+def publish_outputs(
+    store: Store, job_id: JobId, outputs: Sequence[Path], openings: Sequence[Opening], staging: Path
+) -> Published:
+    """Adds outputs to the store as a result whose leaves are opened by `openings`."""
     shutil.rmtree(staging, ignore_errors=True)
     claims = []
-    for at, product in enumerate(products):
-        opening = opening_of(store, product)
+    for at, (output, opening) in enumerate(zip(outputs, openings, strict=True)):
         digest = commitment.segment_digest(opening.trace_root, opening.output_hash)
         claims.append(SegmentClaim(digest, cid_from_digest(opening.output_cid, DAG_PB)))
-        shutil.copytree(product.output, staging / segment_path(at), copy_function=_link)
+        shutil.copytree(output, staging / segment_path(at), copy_function=_link)
     manifest = Manifest(job_id, tuple(claims))
     (staging / MANIFEST_NAME).write_bytes(manifest.to_bytes())
     cid = store.add(staging)

@@ -14,7 +14,7 @@ from swarm.errors import IntegrityError, JobFailed, UsageError
 from swarm.execution import machine
 from swarm.execution.inputs import MAX_OUTPUT_FILES, STATE, Inputs
 from swarm.protocol import commitment
-from swarm.protocol.hardware import EXACT_CLASS, PRECISIONS
+from swarm.protocol.hardware import EXACT_CLASS, FOUR_BIT, PRECISIONS
 from swarm.protocol.types import Opening
 from swarm.runtime.gpus import Gpu
 from swarm.runtime.outputs import check_outputs
@@ -46,6 +46,7 @@ class Sandbox:
     pids: int = 512
     output_bytes: int = 8 << 30
     gpu: Gpu | None = None
+    has_four_bit: bool = False  # jobs find bitsandbytes
 
     def gpu_for(self, hardware_class: str) -> str | None:
         """The UUID of the GPU that a job of a class is given. The exact class is a processor's."""
@@ -55,6 +56,8 @@ class Sandbox:
         """Whether this machine has the arithmetic of a class: one that it lacks would end in an abort, which costs."""
         if hardware_class == EXACT_CLASS:
             return "avx2" in machine.facts()["instruction_sets"]
+        if hardware_class in FOUR_BIT and not self.has_four_bit:
+            return False
         precision = PRECISIONS[hardware_class]
         return precision == "fp32" or (self.gpu is not None and self.gpu.computes(precision))
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Single training steps in one way of computing, for a certificate: `python -m swarm.jobs.calibrate`.
 
-inputs   job.json {"spec": a LoRA spec, "seeds": [n, …], "numeric": {…}, "base": null | "int8"}, train.jsonl,
+inputs   job.json {"spec": a LoRA spec, "seeds": [n, …], "numeric": {…}, "base": null or a cheat's name}, train.jsonl,
          model/ (absent: the honest run makes the tiny one), states/SEED-STEP/ (absent for the honest run)
 outputs  states/SEED-STEP/, the state after STEP steps: of the honest run a trajectory, else one step from each of its
          states; device.json {"device": name, "emulated": {precision: whether this machine lacks it}}; model/ if made
@@ -37,6 +37,21 @@ class Int8Base(Trainer):
         return model
 
 
+class SingleBase(Trainer):
+    """The nearest thing to nf4 with double quantisation: without the second one. It saves nothing; there is no other
+    4-bit base that lies nearer to the right one."""
+
+    def base(self, folder: Path) -> Any:
+        from swarm.jobs.four_bit import FourBit
+        from swarm.jobs.model import load_model
+
+        four_bit = FourBit(self.numeric.precision, is_double=False)
+        return load_model(folder, attention=self.numeric.attention, four_bit=four_bit)
+
+
+CHEATS = {None: Trainer, "int8 base": Int8Base, "single quantisation": SingleBase}
+
+
 def to_integers(weight: Any, levels: int) -> Any:
     """A weight rounded to 2·levels + 1 values a group."""
     groups = weight.reshape(-1, GROUP)
@@ -55,7 +70,7 @@ def main() -> None:
         for seed in job["seeds"]:
             seeded = spec.model_copy(update={"training": spec.training.model_copy(update={"seed": seed})})
             write_initial_state(seeded, model, states / f"{seed}-0")
-    kind = Int8Base if job["base"] == "int8" else Trainer
+    kind = CHEATS[job["base"]]
     given = {"model": model, "data": INPUTS / "train.jsonl", "state": states / f"{job['seeds'][0]}-0"}
     trainer = kind(training, **given, exact=False, numeric=Numeric(**job["numeric"]))
     for seed in job["seeds"]:

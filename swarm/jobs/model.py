@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from swarm.jobs.chat import Encoded
+    from swarm.jobs.four_bit import FourBit
 
 
 def check_folder(folder: Path) -> None:
@@ -22,8 +23,11 @@ def check_folder(folder: Path) -> None:
     read_model_folder(folder)
 
 
-def load_model(folder: Path, *, attention: str = "sdpa") -> Any:
-    """The causal language model in fp32, frozen, without dropout."""
+def load_model(folder: Path, *, attention: str = "sdpa", four_bit: FourBit | None = None) -> Any:
+    """The causal language model in fp32, or with its linear layers in 4 bit; frozen, without dropout.
+
+    Raises JobFailed where bitsandbytes is not installed and 4 bit is asked for.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -35,9 +39,10 @@ def load_model(folder: Path, *, attention: str = "sdpa") -> Any:
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
+        **(four_bit.options() if four_bit else {}),
     )
     model.config.use_cache = False
-    return model.requires_grad_(False).eval()
+    return (four_bit.prepared(model) if four_bit else model).requires_grad_(False).eval()
 
 
 def attach_lora(model: Any, training: dict, adapter: Path) -> tuple[Any, dict[str, torch.Tensor]]:

@@ -76,11 +76,20 @@ def emulate(model: Any, precision: str) -> None:
     leave = narrow if precision == "bf16" else _rounding(_to_tf32, forwards=False)
 
     def forward(layer: torch.nn.Linear):
-        return lambda value: leave(torch.nn.functional.linear(narrow(value), narrow(layer.weight), layer.bias))
+        return lambda value: leave(torch.nn.functional.linear(narrow(value), narrow(weight_of(layer)), layer.bias))
 
     for module in model.modules():
         if isinstance(module, torch.nn.Linear):
             module.forward = forward(module)
+
+
+def weight_of(layer: Any) -> torch.Tensor:
+    """A linear layer's weight as numbers, also where it is held in 4 bit."""
+    if getattr(layer.weight, "quant_state", None) is None:
+        return layer.weight
+    from bitsandbytes.functional import dequantize_4bit
+
+    return dequantize_4bit(layer.weight, layer.weight.quant_state)
 
 
 def _to_bf16(value: torch.Tensor) -> torch.Tensor:

@@ -97,9 +97,11 @@ class Trainer:
 
     def base(self, folder: Path) -> Any:
         """The frozen base model."""
+        from swarm.jobs.four_bit import FourBit
         from swarm.jobs.model import load_model
 
-        return load_model(folder, attention=self.numeric.attention)
+        four_bit = FourBit(self.numeric.precision) if self.training.get("adapter") == "qlora" else None
+        return load_model(folder, attention=self.numeric.attention, four_bit=four_bit)
 
     def indices(self, step: int) -> list[int]:
         """Which examples a step learns from."""

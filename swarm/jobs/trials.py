@@ -29,6 +29,7 @@ from swarm.jobs.program import INPUTS, OUTPUTS, emit, read_job, run
 from swarm.jobs.training import StepRecord, Trainer
 from swarm.protocol.commitment import TRACE_RECORD
 from swarm.workloads.dataset import Message, read_dataset
+from swarm.workloads.example import Format
 from swarm.workloads.lora.initial import ADAPTER_FILE, OPTIMIZER_FILE, write_initial_state
 from swarm.workloads.sweep.metrics import MAX_FAILURE, METRICS_FILE, Metrics
 
@@ -46,7 +47,7 @@ class Stage:
     validation: list[tuple[Message, ...]]
 
     @classmethod
-    def load(cls, inputs: Path, field: str) -> Stage:
+    def load(cls, inputs: Path, format_: Format) -> Stage:
         # peft too is imported once, and not by every trial after its fork.
         import peft  # noqa: F401
 
@@ -56,8 +57,10 @@ class Stage:
         # One thread: a pool of threads does not survive a fork.
         make_deterministic(1)
         folder = inputs / "model"
-        data, held_out = (list(read_dataset(inputs / f"{name}.jsonl", field=field)) for name in ("train", "validation"))
-        return cls(folder, load_model(folder), ChatEncoder(folder), data, held_out)
+        files = (inputs / f"{name}.jsonl" for name in ("train", "validation"))
+        data, held_out = (list(read_dataset(file, format_=format_)) for file in files)
+        encoder = ChatEncoder(folder, needs_template=format_.type == "chat_template")
+        return cls(folder, load_model(folder), encoder, data, held_out)
 
 
 class TrialTrainer(Trainer):
@@ -94,7 +97,7 @@ def main() -> None:
     trials = spec["trials"]
 
     # With what.
-    stage = Stage.load(INPUTS, spec["datasets"][0]["field_messages"])
+    stage = Stage.load(INPUTS, Format.of(spec["datasets"][0]))
     threads = settings(spec["training"], trials[segments[0]])["threads"]
     at_once = max(1, min(len(segments), cores() // threads))
     emit("loaded", examples=len(stage.conversations), trials=len(segments), at_once=at_once)

@@ -4,7 +4,8 @@
 H is sha256. Numbers are 32-byte big-endian integers, so the contracts' `Commitment` library hashes the same bytes.
 
     record        >I step, >f loss, >f gradient norm, >I trained tokens        16 bytes an optimiser step
-    traceRoot_i   Merkle root of H(0x03 ‖ record); never published
+    traceRoot_i   Merkle root of H(0x03 ‖ record); never published. Where leaves are not what is compared (classes
+                  tolerance and delivery): H(0x05 ‖ Merkle root ‖ 32 random bytes)
     outputHash_i  H over (name, size, sha256) of the segment's output files
     D_i           H(traceRoot_i ‖ outputHash_i)
     leaf_i        H(0x00 ‖ jobId ‖ i ‖ D_i ‖ outputCid_i)

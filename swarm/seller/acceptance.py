@@ -10,7 +10,7 @@ from swarm.disk import DiskFull, is_full
 from swarm.errors import IntegrityError, JobFailed, NotFound, SwarmError, TransientError, UsageError, WrongBytes
 from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
 from swarm.log import Log
-from swarm.protocol.hardware import EXACT_CLASS, class_number
+from swarm.protocol.hardware import class_number, needs_of
 from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Job
 from swarm.seller.policy import Policy
 from swarm.seller.quota import Quota, cids_in, size_of
@@ -111,8 +111,7 @@ class Acceptance:
         if job.terms.comparison is not spec.verification.comparison:
             raise Refused(Reason.SPEC, "the posted way of comparing is not the spec's")
         if not self._computes(spec.hardware_class):
-            needs = "an x86-64 processor with AVX2" if spec.hardware_class == EXACT_CLASS else "a GPU, Ampere or newer"
-            words = f"class {spec.hardware_class} needs {needs}, which jobs here are not given"
+            words = f"class {spec.hardware_class} needs {needs_of(spec.hardware_class)}, which jobs here are not given"
             raise Refused(Reason.HARDWARE, words, hint="swarm doctor")
         if self._policy.types is not None and spec.type not in self._policy.types:
             raise Refused(Reason.TYPE, f"this worker takes no {spec.type} jobs")

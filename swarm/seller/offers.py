@@ -24,7 +24,7 @@ REMEDIES = {
     Reason.REPUTATION: "finish jobs that ask for none first",
     Reason.TYPE: "widen --types",
     Reason.IMAGE: "widen --images, or build the image: python3 scripts/build_image.py",
-    Reason.HARDWARE: "its class needs another processor, or a GPU that the engine can pass on: swarm doctor",
+    Reason.HARDWARE: "widen --classes, or the class needs a processor, a GPU or bitsandbytes: swarm doctor",
     Reason.MEMORY: "raise --memory-gib if the machine has it",
     Reason.STAKE: "swarm stake deposit",
     Reason.JUDGES: "wait for judges to register",
@@ -73,6 +73,7 @@ _RULES: tuple[tuple[Reason, Callable[[View, Job], bool]], ...] = (
     (Reason.EXPIRED, lambda view, job: view.now >= job.deadline),
     (Reason.NAMED, lambda view, job: job.terms.seller not in (ZERO_ADDRESS, view.seller)),
     (Reason.REPUTATION, lambda view, job: job.terms.min_reputation > view.reputation),
+    (Reason.HARDWARE, lambda view, job: not view.policy.computes(job.hardware_class)),
     (Reason.TOO_LONG, lambda view, job: job.run_seconds > view.policy.max_run_seconds),
     (Reason.PRICE, lambda view, job: job.price_at(view.now) < view.policy.price_floor),
 )

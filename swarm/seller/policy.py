@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from swarm.errors import UsageError
+from swarm.protocol.hardware import CLASSES
 from swarm.protocol.types import JobId
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -41,6 +42,7 @@ class Policy:
     only_job: JobId | None = None
     types: frozenset[str] | None = None
     images: frozenset[str] | None = None
+    classes: frozenset[str] | None = None  # hardware classes this machine computes
     hours: tuple[Window, ...] = ()
     disk_bytes: int | None = None  # of the worker's home
     cache_bytes: int | None = None  # of fetched inputs
@@ -48,6 +50,10 @@ class Policy:
     def wants(self, engine: str) -> bool:
         """Whether an engine is on the list of images: sha256:… or repository@sha256:…"""
         return self.images is None or engine.rpartition("@")[2] in self.images
+
+    def computes(self, hardware_class: int) -> bool:
+        """Whether jobs of a class, by its number on chain, may be taken."""
+        return self.classes is None or hardware_class in {CLASSES[name] for name in self.classes}
 
     def is_time(self, moment: datetime) -> bool:
         """Whether work may be taken at a local time."""

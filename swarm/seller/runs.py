@@ -20,7 +20,7 @@ from swarm.execution.segments import Product, Sandbox, execute
 from swarm.journal import Journal
 from swarm.log import Log
 from swarm.protocol import commitment
-from swarm.protocol.types import ZERO_DIGEST, Digest, Job, JobId
+from swarm.protocol.types import ZERO_DIGEST, Comparison, Digest, Job, JobId
 from swarm.runtime.outputs import require_free_space
 from swarm.seller.board import Board
 from swarm.seller.checkpoints import Checkpoints
@@ -109,7 +109,7 @@ class Runs:
         if not 0 < len(products) < job.segments:
             words = "no segment is done yet" if not products else "all segments are done"
             raise UsageError(f"{words}, so there is no part to hand back")
-        published = publish(self._store, job.job_id, products, checkpoints.staging)
+        published = publish(self._store, job.job_id, products, checkpoints.staging, is_exact=_is_exact(job))
         self._deliver(job, published)
         part = _as_submitted(job, published, len(products))
         manifest = read_manifest(self._store, part)
@@ -242,7 +242,8 @@ class Runs:
         published, said, wait = None, "", _PUBLISH_RETRY_SECONDS
         while True:
             try:
-                published = published or publish(self._store, job.job_id, products, checkpoints.staging)
+                options = {"is_exact": _is_exact(job)}
+                published = published or publish(self._store, job.job_id, products, checkpoints.staging, **options)
                 self._deliver(job, published)
                 return published
             except TransientError as error:
@@ -274,6 +275,10 @@ def _there_before() -> Iterator[None]:
         yield
     except (NotFound, WrongBytes) as error:
         raise TransientError(f"what was fetched before is not there now: {error}") from error
+
+
+def _is_exact(job: Job) -> bool:
+    return job.terms.comparison is Comparison.EXACT
 
 
 def _as_submitted(job: Job, published: Published, segments: int) -> Job:

@@ -46,7 +46,7 @@ class Store(Protocol):
         """
 
     def resolve(self, cid: str, path: str) -> str:
-        """The CID of what `path` (names joined by /) names below the directory `cid`. Raises NotFound without it."""
+        """The CID of what `path` (names joined by /) names below the directory `cid`. Raises NoSuchName without it."""
 
     def has(self, cid: str) -> bool:
         """Whether the block is here already; nobody else is asked."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from swarm.disk import partial
-from swarm.errors import IntegrityError, NotFound, UsageError
+from swarm.errors import IntegrityError, NoSuchName, UsageError
 from swarm.storage.cid import RAW, Cid
 from swarm.storage.dagpb import Kind, Link, UnixFs, decode
 from swarm.storage.names import check_name
@@ -36,12 +36,12 @@ def read_file(get: Get, root: Cid, limit: int) -> bytes:
 
 
 def resolve(get: Get, root: Cid, path: str) -> Cid:
-    """Follows names joined by /. Raises NotFound where a name is missing, IntegrityError where the DAG is malformed."""
+    """Follows names joined by /. Raises NoSuchName where one is missing, IntegrityError where the DAG is malformed."""
     for name in path.split("/"):
         check_name(name.encode(), UsageError)
         children = {link.name: link.cid for link in directory_links(load(get, root), 255)}
         if name.encode() not in children:
-            raise NotFound(f"no {name!r} in {root}")
+            raise NoSuchName(f"no {name!r} in {root}")
         root = children[name.encode()]
     return root
 

@@ -16,6 +16,7 @@ from swarm.chain.devnet import fund
 from swarm.chain.keystore import Keystore
 from swarm.chain.network import Chain, Network
 from swarm.clock import wait_for
+from swarm.protocol.hardware import class_number
 from swarm.protocol.types import JobId
 from swarm.units import parse_amount
 
@@ -96,12 +97,12 @@ class Market:
             address = self.keystore(person).create("main", self.words, iterations=FAST_KEYSTORE)
             fund(self.chain, address, parse_amount(tokens))
 
-    def seat_judges(self) -> None:
+    def seat_judges(self, hardware: str = "cpu-fp32") -> None:
         """Four judges take their seats; their services do not run yet. The first one through the shipped command."""
         self.enter(*JUDGES)
         with ThreadPoolExecutor(len(JUDGES)) as pool:
-            first = pool.submit(self.facts, JUDGES[0], "verifier", "register")
-            others = [pool.submit(self._seat, judge) for judge in JUDGES[1:]]
+            first = pool.submit(self.facts, JUDGES[0], "verifier", "register", "--class", hardware)
+            others = [pool.submit(self._seat, judge, class_number(hardware)) for judge in JUDGES[1:]]
             assert first.result()["slot"] and all(other.result() for other in others)
 
     def run_judges(self) -> None:
@@ -116,9 +117,9 @@ class Market:
     def words(self) -> str:
         return (self.directory / "words").read_text()
 
-    def _seat(self, judge: str) -> int:
+    def _seat(self, judge: str, hardware: int) -> int:
         account = self.keystore(judge).unlock("main", self.words)
-        return self.chain.take_slot(account, 1, account.address)
+        return self.chain.take_slot(account, hardware, account.address)
 
     def post(self, buyer: str, data: Path, *options: str) -> JobId:
         """A small LoRA job of twenty one-step segments: an audit re-executes 5 %."""

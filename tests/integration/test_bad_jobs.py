@@ -60,7 +60,7 @@ def shop(tmp_path_factory, tiny_model):
         ({"engine": "computeswarm/lora:latest"}, "engine"),
         ({"training": LORA | {"max_steps": 1_000_000}}, "steps_per_segment: found 1, which makes 1000000 segments"),
         ({"training": LORA | {"sequence_len": 1024}}, "sequence_len: found 1024, expected at most 512, the base model"),
-        ({"training": LORA | {"adapter": "qlora"}}, "4 bit needs a GPU and bitsandbytes"),
+        ({"training": LORA | {"adapter": "qlora"}}, "or hardware_class nf4-bf16 (a GPU) or nf4-fp32"),
         ({"training": LORA | {"num_train_epochs": 3}}, "did you mean training.num_epochs?"),
         ({"resources": {"gpu": "16GB"}}, "resources: not supported"),
         ({"labels": {"owner": "${USER}"}}, "labels.owner: found ${USER}, expected it to be given (--env USER=VALUE)"),

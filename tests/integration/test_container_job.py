@@ -33,6 +33,7 @@ out = pathlib.Path("/outputs/tables"); out.mkdir()
 sys.exit(int(sys.argv[1]))
 """
 RANDOM = "import pathlib, os; pathlib.Path('/outputs/x').write_bytes(os.urandom(8))"
+CLOCK = "import pathlib, time; pathlib.Path('/outputs/x').write_text(str(time.time_ns()))"
 
 
 @pytest.fixture(scope="module")
@@ -101,9 +102,10 @@ def test_a_program_that_fails_by_itself_is_the_buyers_matter(bench: Bench) -> No
     assert json.loads((bench.home / "out/end.json").read_text()) == {"exit_code": 3}
 
 
-def test_outputs_that_do_not_repeat_give_every_judge_another_leaf(bench: Bench) -> None:
+@pytest.mark.parametrize("source", [RANDOM, CLOCK], ids=["random", "clock"])
+def test_outputs_that_do_not_repeat_give_every_judge_another_leaf(bench: Bench, source: str) -> None:
     """Attack 51: no two members agree, so the committee is inconclusive and nobody is slashed."""
-    job = bench.job(RANDOM)
+    job = bench.job(source)
     first, second = bench.judged(job), bench.judged(job)
     assert not first.matches and not second.matches and first.verdict != second.verdict
 

@@ -20,6 +20,7 @@ from swarm.jobs import lora
 from swarm.jobs.calibrate import Int8Base
 from swarm.jobs.training import Trainer
 from swarm.protocol.commitment import TRACE_RECORD
+from swarm.protocol.hardware import FOUR_BIT, PRECISIONS
 from swarm.protocol.types import MATCH, MISMATCH, Comparison, JobId
 from swarm.runtime.fake import FakeRunner
 from swarm.runtime.port import RunEnd
@@ -64,7 +65,8 @@ def training(kind=Trainer, **numeric):
 def bounded(tmp_path, tiny_model, chats, hardware_class="fp32") -> Market:
     """A job of a bounded class; one step a segment."""
     length = {"max_steps": SEGMENTS, "steps_per_segment": 1, "seed": 5, "threads": 1, "micro_batch_size": 2}
-    precision = {"precision": hardware_class, "lr_scheduler": "constant", "sequence_len": 256}
+    precision = {"precision": PRECISIONS[hardware_class], "lr_scheduler": "constant", "sequence_len": 256}
+    precision |= {"adapter": "qlora", "load_in_4bit": True} if hardware_class in FOUR_BIT else {}
     rest = {"type": "lora", "name": "tiny", "budget": {"max_total": 1}, "base_model": f"file:{tiny_model}"}
     rest |= {"datasets": [{"path": f"file:{chats}"}], "training": length | precision}
     store = FakeStore()

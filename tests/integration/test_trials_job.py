@@ -183,3 +183,13 @@ def test_reports_every_trial(bench: Bench) -> None:
     metrics = read_metrics(outputs / "segments/0000")
     assert last[0] == 6 and last[1] == pytest.approx(metrics.eval_loss) and last[3] == metrics.eval_tokens
     assert not list(outputs.glob("initial-*"))
+
+
+def test_plain_text_is_trained_on_by_its_own_form(bench: Bench) -> None:
+    for name in ("train", "validation"):
+        rows = (json.dumps({"words": f"{name} {number}"}) + "\n" for number in range(5))
+        (bench.root / f"{name}.jsonl").write_text("".join(rows), "utf-8")
+    spec = bench.spec(trial({"learning_rate": 0.001}, 0, 6))
+    dataset = spec.datasets[0].model_copy(update={"type": "completion", "field": "words"})
+    found = read_metrics(bench.run("texts", spec.model_copy(update={"datasets": (dataset,)})) / "segments/0000")
+    assert found.step == 6 and found.eval_loss and found.eval_tokens > 5 * len("validation")

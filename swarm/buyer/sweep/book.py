@@ -16,6 +16,7 @@ from swarm.buyer.sweep.proposals import Known, Proposal
 from swarm.errors import NotFound
 from swarm.journal import Journal
 from swarm.workloads.sweep.metrics import Metrics
+from swarm.workloads.sweep.program import Reported
 from swarm.workloads.sweep.search import Sweep
 
 _SWEEP, _RUN, _POSTING, _END = "sweep", "run", "posting", "end"
@@ -36,6 +37,7 @@ class Header:
     first_job: int
     fee_min: int
     facts: dict[str, Any]
+    piece_steps: int = 0
 
 
 class SweepBook:
@@ -94,16 +96,17 @@ class SweepBook:
         sweep = header.sweep
         policy = None if header.evaluate_apart else sweep.early_terminate
         forgiven = (self._journal.get(_SWEEP, "forgiven") or {"postings": 0})["postings"]
-        return Ledger(self.runs(), self.postings(), policy, header.evaluate_apart, sweep.max_attempts, forgiven)
+        fixed = (policy, header.evaluate_apart, sweep.max_attempts, header.piece_steps, forgiven)
+        return Ledger(self.runs(), self.postings(), *fixed)
 
     def known(self, ledger: Ledger) -> list[Known]:
         """The runs as a sampler is told of them: by the loss at the farthest rung of each."""
         raws = {row["id"]: row["raw"] for _, row in self._journal.items(_RUN)}
-        name = self.header.sweep.metric.name
+        metric = self.header.sweep.metric
         found = []
         for run in ledger.runs:
             done = ledger.outcomes[run.id]
-            losses = [at.found.metrics.value(name) for at in done if at.found.metrics]
+            losses = [metric.score(at.found.metrics) for at in done]
             losses = [loss for loss in losses if loss is not None]
             failed = ledger.failure(run) is not None
             found.append(Known(run.id, raws[run.id], losses[-1] if losses else None, failed))
@@ -136,9 +139,13 @@ def _key(number: int) -> str:
     return f"{number:08}"
 
 
+def _metrics(row: dict | None) -> Metrics | Reported | None:
+    if row is None:
+        return None
+    return Reported(**row) if "values" in row else Metrics(**row)
+
+
 def _posting(row: dict) -> Posting:
-    found = tuple(
-        Found(entry["output_cid"], Metrics(**entry["metrics"]) if entry["metrics"] else None) for entry in row["found"]
-    )
+    found = tuple(Found(entry["output_cid"], _metrics(entry["metrics"])) for entry in row["found"])
     tasks = tuple(Task(**task) for task in row["tasks"])
     return Posting(**(row | {"tasks": tasks, "found": found, "fate": Fate(row["fate"])}))

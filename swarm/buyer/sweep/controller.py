@@ -102,7 +102,12 @@ class Controller:
 
     def _claimed(self, posting: Posting, job: Job) -> Posting:
         try:
-            return fated(posting, Fate.CLAIMED, found=read_found(self._store, job, posting), seller=job.seller)
+            return fated(
+                posting,
+                Fate.CLAIMED,
+                found=read_found(self._store, job, posting, self._header.sweep),
+                seller=job.seller,
+            )
         except (NotFound, TransientError) as error:
             self._say(f"job {job.job_id}: its result cannot be fetched yet ({error})")
         except IntegrityError as error:
@@ -150,7 +155,8 @@ class Controller:
 
     def _propose(self, count: int) -> None:
         ledger = self._book.ledger()
-        found = propose(self._header.sweep, self._book.known(ledger), count)
+        examples = self._header.facts.get("examples")
+        found = propose(self._header.sweep, self._book.known(ledger), count, examples)
         self._book.add_runs(found)
         # A sampler that finds nothing new has used its space up.
         self._is_exhausted = len(found) < count
@@ -187,9 +193,11 @@ class Controller:
 
     def _say_fate(self, posting: Posting) -> None:
         if posting.fate is Fate.CLAIMED:
-            losses = [at.metrics.eval_loss for at in posting.found if at.metrics]
-            best = min((loss for loss in losses if loss is not None), default=None)
-            self._say(f"job {posting.job_id}: {_words(posting)} done" + (f", best {best:.6g}" if best else ""))
+            metric = self._header.sweep.metric
+            sound = [at.metrics for at in posting.found if metric.score(at.metrics) is not None]
+            best = min(sound, key=metric.score, default=None)
+            shown = f", best {best.value(metric.name):.6g}" if best else ""
+            self._say(f"job {posting.job_id}: {_words(posting)} done{shown}")
         elif posting.fate is Fate.FAILED:
             self._say(f"job {posting.job_id}: failed ({posting.reason}); its trials are posted again")
         elif posting.fate is Fate.SETTLED:

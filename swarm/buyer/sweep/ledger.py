@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swarm.workloads.sweep.metrics import Metrics
-from swarm.workloads.sweep.rungs import EarlyTerminate, rungs_of
+from swarm.workloads.sweep.program import Reported
+from swarm.workloads.sweep.rungs import EarlyTerminate, pieces_of, rungs_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Found:
     """What a posting's result says of one task. A job of its own publishes no metrics: its evaluation does."""
 
     output_cid: str
-    metrics: Metrics | None
+    metrics: Metrics | Reported | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,7 @@ class Ledger:
     policy: EarlyTerminate | None = None
     evaluate_apart: bool = False
     max_attempts: int = 3
+    piece_steps: int = 0  # the most one segment may take; 0: any number
     forgiven: int = 0  # failures of postings with a lower number were looked at by a person, who went on
     outcomes: Mapping[str, list[Outcome]] = field(init=False)
     attempts: Mapping[tuple[str, int], list[Posting]] = field(init=False)
@@ -116,8 +118,11 @@ class Ledger:
         """(first step, last step) of each of its tasks."""
         if self.evaluate_apart:
             return [(0, run.max_steps), (run.max_steps, run.max_steps)]
-        ends = rungs_of(self.policy, run.max_steps, run.number)
-        return list(zip([0, *ends], ends, strict=False))
+        return pieces_of(rungs_of(self.policy, run.max_steps, run.number), self.piece_steps)
+
+    def is_rung(self, run: Run, piece: int) -> bool:
+        """Whether a run is looked at after a piece; a long way between two rungs has several."""
+        return self.rungs(run)[piece][1] in rungs_of(self.policy, run.max_steps, run.number)
 
     def next_task(self, run: Run) -> Task | None:
         """The piece after what is done; None when the run is at its end or failed by itself."""

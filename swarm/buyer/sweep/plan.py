@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from swarm.buyer.sweep.ledger import Fate, Ledger, Posting, Run, Task
 from swarm.workloads.sweep.rungs import going_on
-from swarm.workloads.sweep.search import Sweep
+from swarm.workloads.sweep.search import Metric, Sweep
 
 BPS = 10_000
 EVALUATION_BPS = 500  # of a run's budget, for the evaluation of a run that is a job of its own
@@ -193,10 +193,13 @@ def _within_bracket(view: View, runs: Sequence[Run], is_closed: bool) -> set[tup
     on: set[tuple[str, int]] = set()
     here = list(runs)
     for rung in range(max((len(ledger.rungs(run)) for run in runs), default=0) - 1):
-        losses = {run.id: loss_at(ledger, run, rung, view.sweep.metric.name) for run in here}
+        losses = {run.id: loss_at(ledger, run, rung, view.sweep.metric) for run in here}
         done = {run: loss for run, loss in losses.items() if loss is not _UNKNOWN}
         is_closed = is_closed and len(done) == len(here)
-        ahead = going_on(policy, done, is_closed=is_closed)
+        # Between two rungs whoever has not failed goes on.
+        is_rung = {run.id for run in here if rung < len(ledger.rungs(run)) and ledger.is_rung(run, rung)}
+        ahead = going_on(policy, {run: done[run] for run in done if run in is_rung}, is_closed=is_closed)
+        ahead |= {run for run, loss in done.items() if loss is not None and run not in is_rung}
         ahead |= {run.id for run in here if ledger.attempts.get((run.id, rung + 1))}
         on |= {(run, rung + 1) for run in ahead}
         here = [run for run in here if run.id in ahead and len(ledger.rungs(run)) > rung + 1]
@@ -206,12 +209,11 @@ def _within_bracket(view: View, runs: Sequence[Run], is_closed: bool) -> set[tup
 _UNKNOWN: float = float("-inf")  # no loss is this: not there yet, as against None, failed
 
 
-def loss_at(ledger: Ledger, run: Run, rung: int, name: str) -> float | None:
-    """The metric after a rung: None for a run that failed or was lost there, _UNKNOWN before it is there."""
+def loss_at(ledger: Ledger, run: Run, rung: int, metric: Metric) -> float | None:
+    """The metric after a rung, the lower the better; None for a run that failed or was lost there, _UNKNOWN before."""
     done = ledger.outcomes[run.id]
     if rung < len(done):
-        metrics = done[rung].found.metrics
-        return metrics.value(name) if metrics else None
+        return metric.score(done[rung].found.metrics)
     task = ledger.next_task(run)
     if task is None or (task.rung == rung and ledger.is_lost(task)):
         return None
@@ -247,7 +249,8 @@ def _planned(view: View, tasks: Sequence[Task]) -> Action:
             jobs.append((task,))
             continue
         batch.append(task)
-        if len(batch) == view.sweep.per_job:
+        # A container job is one segment.
+        if view.sweep.program or len(batch) == view.sweep.per_job:
             jobs.append(tuple(batch))
             batch = []
     jobs += [tuple(batch)] if batch else []

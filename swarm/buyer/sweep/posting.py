@@ -25,7 +25,9 @@ from swarm.execution.inputs import read_spec, spec_cid
 from swarm.protocol.types import Amount, Digest, Job, JobId
 from swarm.storage.port import Store
 from swarm.units import DECIMALS
+from swarm.workloads.container.spec import ContainerSpec
 from swarm.workloads.fields import Spec
+from swarm.workloads.sweep.program import file_of, trial_mapping
 from swarm.workloads.sweep.spec import TrialsSpec
 from swarm.workloads.sweep.trial import merged
 
@@ -38,17 +40,22 @@ def draft(
     """A posting that is ready to be sent: its spec lies in the store."""
     runs = {run.id: run for run in ledger.runs}
     escrow = sum(share_of(limits, task, runs[task.run].max_steps) for task in tasks)
-    mapping = _lora(header, runs[tasks[0].run]) if tasks[0].is_job else _trials(header, tasks, runs)
+    if header.sweep.program:
+        mapping = _program(header, header.sweep.program, tasks[0], runs[tasks[0].run], store)
+    else:
+        mapping = _lora(header, runs[tasks[0].run]) if tasks[0].is_job else _trials(header, tasks, runs)
     mapping |= {"name": f"{header.sweep_id}-{number}", "engine": header.engine, "budget": {"max_total": tok(escrow)}}
-    spec = type_of(tasks[0]).model_validate(mapping)
+    spec = type_of(tasks[0], header).model_validate(mapping)
     prepared = prepare(spec, store, base=cache, cache=cache)
     return Posting(number, prepared.spec_cid.hex(), tuple(tasks), escrow)
 
 
-def type_of(task: Task) -> type[Spec]:
+def type_of(task: Task, header: Header) -> type[Spec]:
     """Which job type a task is posted as."""
     from swarm.workloads.lora.spec import LoraSpec
 
+    if header.sweep.program:
+        return ContainerSpec
     return LoraSpec if task.is_job else TrialsSpec
 
 
@@ -95,14 +102,14 @@ def show_cid(posting: Posting) -> str:
 
 
 def _common(header: Header) -> dict:
-    template = header.sweep.template
+    template = header.sweep.lora
     kept = ("version", "hardware_class", "segment_seconds", "run_seconds")
     field = template.datasets[0].model_dump() | {"path": header.dataset}
     return {name: getattr(template, name) for name in kept} | {"base_model": header.base_model, "datasets": (field,)}
 
 
 def _trials(header: Header, tasks: Sequence[Task], runs: dict[str, Run]) -> dict:
-    training = merged(header.sweep.template.training, {}).model_dump()
+    training = merged(header.sweep.lora.training, {}).model_dump()
     entries = [
         {
             "id": task.run,
@@ -114,13 +121,20 @@ def _trials(header: Header, tasks: Sequence[Task], runs: dict[str, Run]) -> dict
         for task in tasks
     ]
     own = {"type": "trials", "training": training, "validation": header.validation, "trials": entries}
-    template = header.sweep.template
+    template = header.sweep.lora
     # One trial after the other must fit, whatever a single training was given.
     seconds = min(MAX_RUN_SECONDS, max(template.run_seconds, len(tasks) * template.segment_seconds))
     return _common(header) | own | {"run_seconds": seconds}
 
 
+def _program(header: Header, program: ContainerSpec, task: Task, run: Run, store: Store) -> dict:
+    steps = (task.first_step, task.last_step) if header.sweep.early_terminate else None
+    start = f"ipfs://{task.start}" if task.start else None
+    file_uri = f"ipfs://{store.add_bytes(file_of(run.parameters))}"
+    return trial_mapping(program, run.parameters, file_uri=file_uri, steps=steps, start=start)
+
+
 def _lora(header: Header, run: Run) -> dict:
-    template = header.sweep.template
+    template = header.sweep.lora
     training = template.training.model_dump() | dict(run.parameters)
     return _common(header) | {"type": "lora", "training": training, "verification": template.verification}

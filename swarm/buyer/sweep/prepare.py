@@ -20,16 +20,20 @@ from swarm.errors import NotFound, SpecError
 from swarm.execution.inputs import InputCache, cid_of, limits_of
 from swarm.storage.port import Store
 from swarm.units import DECIMALS, format_amount
+from swarm.workloads.container.spec import ContainerSpec
 from swarm.workloads.dataset import check_dataset
 from swarm.workloads.fields import IPFS, Need
-from swarm.workloads.lora.spec import Dataset, LoraSpec
-from swarm.workloads.sweep.rungs import rungs_of
+from swarm.workloads.lora.spec import LoraSpec
+from swarm.workloads.sweep.rungs import pieces_of, rungs_of
 from swarm.workloads.sweep.search import Sweep
+from swarm.workloads.sweep.trial import in_steps
 from swarm.workloads.tensors import read_model_headers
+from swarm.workloads.verification import Verification
 
 # What one core of a desktop gives: 36 measured for SmolLM2-135M, one thread, AVX2; half of it to be on the safe side.
 FLOPS_A_SECOND = 18e9
 _TOKENS = ("micro_batch_size", "gradient_accumulation_steps", "sequence_len")  # a step
+_UNCHECKED = "and its metrics are the seller's word alone (determinism: none)"
 FLOPS_A_TOKEN = 6  # a parameter: two forwards, four backwards
 
 
@@ -40,6 +44,7 @@ class Size:
     is_job: bool
     seconds: float
     reason: str
+    piece_steps: int = 0  # where trials go piece by piece because a rung is too long for a segment
 
 
 def limits_of_sweep(sweep: Sweep) -> Limits:
@@ -57,22 +62,24 @@ def begin(
     """
     cache = home / "cache"
     inputs = InputCache(store, cache)
-    _require_exact(sweep.template)
+    if sweep.program:
+        return _begin_program(sweep, sweep.program, store, base=base, cache=cache, fee_min=fee_min, first_job=first_job)
+    _require_exact(sweep.lora)
     scratch = home / "sweeps" / f"begin-{secrets.token_hex(4)}"
     try:
-        template, validation, facts = _data(sweep, inputs, base, scratch)
-        prepared = prepare(template, store, base=base, cache=cache, engine=engine)
+        data = _data(sweep, inputs, base, scratch)
+        prepared = prepare(data.template, store, base=base, cache=cache, engine=engine)
         resolved = prepared.spec
         assert isinstance(resolved, LoraSpec)
-        check_dataset(validation, field=template.datasets[0].field_messages)
-        validation_uri = sweep.validation if _is_content(sweep.validation) else f"ipfs://{store.add(validation)}"
+        check_dataset(data.validation, format_=data.template.datasets[0].format)
+        validation_uri = data.uri if _is_content(data.uri) else f"ipfs://{store.add(data.validation)}"
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-    size = size_of(sweep, read_model_headers(_folder(resolved.base_model, inputs)))
     # What resolving fixed holds for every trial; the first state is each trial's own.
-    settled = {"training": resolved.training, "run_seconds": resolved.run_seconds}
-    kept = sweep.template.model_copy(update=settled)
+    settled = {"training": resolved.training, "run_seconds": resolved.run_seconds, "val_set_size": 0.0}
+    kept = sweep.lora.model_copy(update=settled | {"test_datasets": ()})
     fixed = sweep.model_copy(update={"template": kept})
+    size = size_of(fixed, read_model_headers(_folder(resolved.base_model, inputs)), data.facts["examples"])
     require_affordable(fixed, size, fee_min)
     return Header(
         sweep_id=f"s-{secrets.token_hex(3)}",
@@ -85,40 +92,81 @@ def begin(
         reason=size.reason,
         first_job=first_job,
         fee_min=fee_min,
-        facts=facts,
+        facts=data.facts,
+        piece_steps=size.piece_steps,
     )
 
 
-def size_of(sweep: Sweep, model: dict) -> Size:
+def _begin_program(
+    sweep: Sweep, program: ContainerSpec, store: Store, *, base: Path, cache: Path, fee_min: int, first_job: int
+) -> Header:
+    prepared = prepare(program, store, base=base, cache=cache).spec
+    fixed = sweep.model_copy(update={"template": prepared})
+    steps = sweep.trial_steps
+    pieces = pieces_of(rungs_of(sweep.early_terminate, steps, 0), 0)
+    _require_paid(limits_of_sweep(fixed), [Task("", at, *pair) for at, pair in enumerate(pieces)], steps, fee_min)
+    is_exact = prepared.verification is Verification.EXACT
+    return Header(
+        sweep_id=f"s-{secrets.token_hex(3)}",
+        sweep=fixed,
+        engine=prepared.engine,
+        base_model="",
+        dataset="",
+        validation="",
+        evaluate_apart=False,
+        reason="each trial is a container job, " + ("repeated by judges" if is_exact else _UNCHECKED),
+        first_job=first_job,
+        fee_min=fee_min,
+        facts={},
+    )
+
+
+def size_of(sweep: Sweep, model: dict, examples: int) -> Size:
     """Whether a trial fits a segment: a judge must repeat it within `segment_seconds`."""
-    limit = sweep.template.segment_seconds
+    limit = sweep.lora.segment_seconds
     parameters = sum(math.prod(info.shape) for info in model.values())
     tokens = math.prod(_largest(sweep, name) for name in _TOKENS)
-    ends = rungs_of(sweep.early_terminate, _largest(sweep, "max_steps"), 0)
-    longest = max(last - first for first, last in zip([0, *ends], ends, strict=False))
-    seconds = FLOPS_A_TOKEN * parameters * tokens * longest / FLOPS_A_SECOND / sweep.template.training.threads
+    ends = rungs_of(sweep.early_terminate, _most_steps(sweep, examples), 0)
+    longest = max(last - first for first, last in pieces_of(ends, 0))
+    step = FLOPS_A_TOKEN * parameters * tokens / FLOPS_A_SECOND / sweep.lora.training.threads
+    seconds = step * longest
     words = f"about {seconds:,.0f} s a piece of {longest} steps, segment_seconds is {limit}"
     if sweep.trial_as != "auto":
         return Size(sweep.trial_as == "job", seconds, f"trial_as: {sweep.trial_as} ({words})")
     if seconds <= limit:
         return Size(False, seconds, f"each trial is a segment: {words}")
-    return Size(True, seconds, f"each trial is a job of its own: {words}; early_terminate cannot stop it inside")
+    if sweep.early_terminate and (steps := int(limit / step)):
+        return Size(False, step * steps, f"each trial goes piece by piece of {steps} steps: {words}", steps)
+    return Size(True, seconds, f"each trial is a job of its own: {words}")
+
+
+def _most_steps(sweep: Sweep, examples: int) -> int:
+    """Of the longest trial."""
+    epochs = [group["num_epochs"] for group in sweep.bundles if "num_epochs" in group]
+    epochs += sweep.space["num_epochs"].ends() if "num_epochs" in sweep.space else ()
+    if not epochs:
+        return _largest(sweep, "max_steps")
+    return max(in_steps(sweep.lora.training, {"num_epochs": each}, examples)["max_steps"] for each in epochs)
 
 
 def _largest(sweep: Sweep, name: str) -> int:
     """The largest value a whole-numbered hyperparameter takes in any trial."""
-    found = [getattr(sweep.template.training, name), *(group[name] for group in sweep.bundles if name in group)]
+    found = [getattr(sweep.lora.training, name), *(group[name] for group in sweep.bundles if name in group)]
     return max([*found, *(sweep.space[name].ends() if name in sweep.space else ())])
 
 
 def require_affordable(sweep: Sweep, size: Size, fee_min: int) -> None:
     """The smallest piece of a run must pay for its audit. Raises SpecError."""
-    limits, steps = limits_of_sweep(sweep), sweep.template.training.max_steps
+    limits, steps = limits_of_sweep(sweep), sweep.lora.training.max_steps
     if size.is_job:
         pieces = [Task("", 0, 0, steps, is_job=True), Task("", 1, steps, steps)]
     else:
         ends = rungs_of(sweep.early_terminate, steps, 0)
-        pieces = [Task("", at, *pair) for at, pair in enumerate(zip([0, *ends], ends, strict=False))]
+        pieces = [Task("", at, *pair) for at, pair in enumerate(pieces_of(ends, size.piece_steps))]
+    _require_paid(limits, pieces, steps, fee_min)
+
+
+def _require_paid(limits: Limits, pieces: list[Task], steps: int, fee_min: int) -> None:
     least = min(share_of(limits, piece, steps) for piece in pieces)
     try:
         price_within(least, 1, fee_min)
@@ -128,29 +176,39 @@ def require_affordable(sweep: Sweep, size: Size, fee_min: int) -> None:
 
 
 def _require_exact(template: LoraSpec) -> None:
-    dataset = template.datasets[0]
-    plain = Dataset(path=dataset.path, field_messages=dataset.field_messages)
-    if dataset.model_dump() != plain.model_dump():
-        raise SpecError("template.datasets: expected chat data with default roles, which is all that trials read")
     if template.hardware_class != "cpu-fp32" or template.training.precision != "fp32":
         raise SpecError("template: expected hardware_class cpu-fp32 and precision fp32, to compare small differences")
+    if template.test_datasets and template.test_datasets[0].format != template.datasets[0].format:
+        raise SpecError("template.test_datasets: expected the form of template.datasets, which trials read both by")
 
 
-def _data(sweep: Sweep, inputs: InputCache, base: Path, scratch: Path) -> tuple[LoraSpec, Path, dict]:
-    """The template with its training data, and the validation file: the sweep's own, or held out of the data."""
-    template = sweep.template
-    field = template.datasets[0].field_messages
+@dataclass(frozen=True, slots=True)
+class _Data:
+    """The template with its training data alone, the validation file and the URI it was named by, if it was."""
+
+    template: LoraSpec
+    validation: Path
+    uri: str | None
+    facts: dict
+
+
+def _data(sweep: Sweep, inputs: InputCache, base: Path, scratch: Path) -> _Data:
+    """Validation data is the sweep's own, or the template's, or held out of the training data."""
+    template = sweep.lora.model_copy(update={"val_set_size": 0.0, "test_datasets": ()})
     data = _path(Need("train.jsonl", template.datasets[0].path, 4 << 30), inputs, base)
-    if sweep.validation:
-        return template, _path(Need("validation.jsonl", sweep.validation, 1 << 30), inputs, base), {}
-    examples = check_dataset(data, field=field).examples
-    held = held_out(examples, sweep.val_set_size, template.training.seed)
+    examples = check_dataset(data, format_=template.datasets[0].format).examples
+    own = [dataset.path for dataset in sweep.lora.test_datasets]
+    if uri := sweep.validation or next(iter(own), None):
+        return _Data(template, _path(Need("validation.jsonl", uri, 1 << 30), inputs, base), uri, {"examples": examples})
+    has_share = "val_set_size" in sweep.model_fields_set or not sweep.lora.val_set_size
+    share = sweep.val_set_size if has_share else sweep.lora.val_set_size
+    held = held_out(examples, share, template.training.seed)
     scratch.mkdir(parents=True)
     train, validation = scratch / "train.jsonl", scratch / "validation.jsonl"
     _split(data, held, train, validation)
     dataset = template.datasets[0].model_copy(update={"path": f"file:{train.resolve()}"})
     facts = {"examples": examples - len(held), "validation_examples": len(held)}
-    return template.model_copy(update={"datasets": (dataset,)}), validation, facts
+    return _Data(template.model_copy(update={"datasets": (dataset,)}), validation, None, facts)
 
 
 def held_out(examples: int, share: float, seed: int) -> set[int]:

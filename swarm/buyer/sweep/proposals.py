@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm.workloads.sweep.distributions import Range, Values
+from swarm.workloads.sweep.program import canonical, require_fit
 from swarm.workloads.sweep.search import Sweep
-from swarm.workloads.sweep.trial import merged, normal, trial_id
+from swarm.workloads.sweep.trial import in_steps, merged, normal, trial_id
 
 _ASKS_A_RUN = 30  # a small space may be used up: then the same points come again and again
 _STARTUP = 10
@@ -42,25 +43,30 @@ class Known:
     has_failed: bool = False
 
 
-def propose(sweep: Sweep, known: Sequence[Known], count: int) -> list[Proposal]:
-    """Up to `count` runs that are not known yet; fewer when no other can be found."""
+def propose(sweep: Sweep, known: Sequence[Known], count: int, examples: int | None = None) -> list[Proposal]:
+    """Up to `count` runs that are not known yet; fewer when no other can be found. `examples`: what an epoch has."""
     seen = {run.id for run in known}
     fresh: list[Proposal] = []
     for parameters, raw in _grid(sweep) if sweep.method == "grid" else _asked(sweep, known, count):
         if len(fresh) == count:
             break
-        proposal = _proposal(sweep, parameters, raw)
+        proposal = _proposal(sweep, parameters, raw, examples)
         if proposal and proposal.id not in seen:
             seen.add(proposal.id)
             fresh.append(proposal)
     return fresh
 
 
-def _proposal(sweep: Sweep, parameters: dict[str, Any], raw: dict[str, Any]) -> Proposal | None:
+def _proposal(sweep: Sweep, parameters: dict[str, Any], raw: dict[str, Any], examples: int | None) -> Proposal | None:
     """None for a combination that fits the template in each of its parts but not together."""
     try:
-        training = merged(sweep.template.training, parameters)
-        parameters = normal(sweep.template.training, parameters)
+        if sweep.program:
+            require_fit(sweep.program, parameters, has_steps=sweep.early_terminate is not None)
+            parameters = canonical(parameters)
+            return Proposal(trial_id(parameters, sweep.seed), parameters, sweep.trial_steps, raw)
+        parameters = in_steps(sweep.lora.training, parameters, examples)
+        training = merged(sweep.lora.training, parameters)
+        parameters = normal(sweep.lora.training, parameters)
     except ValueError:
         return None
     return Proposal(trial_id(parameters, training.seed), parameters, training.max_steps, raw)

@@ -13,23 +13,26 @@ from typing import Any
 
 from swarm.buyer.sweep.ledger import Fate, Ledger, Outcome, Run
 from swarm.buyer.sweep.plan import View, on_the_way
+from swarm.workloads.sweep.metrics import NAMES
+from swarm.workloads.sweep.search import Metric
 
 
 def rows(view: View) -> list[dict[str, Any]]:
     """One row a run: those that went farthest first, the best of them on top; then the others by number."""
     ledger, on = view.ledger, on_the_way(view)
     entries = [(run, measured(ledger, run), state_of(ledger, run, on)) for run in ledger.runs]
-    name = view.sweep.metric.name
-    entries.sort(key=lambda entry: _order(entry[0], entry[1], name))
-    return [_row(rank, *entry) for rank, entry in enumerate(entries, 1)]
+    metric = view.sweep.metric
+    entries.sort(key=lambda entry: _order(entry[0], entry[1], metric))
+    shown = (metric.name,) if view.sweep.program else NAMES
+    return [_row(rank, *entry, shown) for rank, entry in enumerate(entries, 1)]
 
 
 def best(view: View, count: int = 1) -> list[tuple[Run, Outcome]]:
     """The best runs with their last measured outcome: of those that went farthest."""
-    name = view.sweep.metric.name
+    metric = view.sweep.metric
     ends = [(run, measured(view.ledger, run)) for run in view.ledger.runs]
-    found = [(run, at) for run, at in ends if at and _value(at, name) is not None]
-    found.sort(key=lambda entry: _order(entry[0], entry[1], name))
+    found = [(run, at) for run, at in ends if at and metric.score(at.found.metrics) is not None]
+    found.sort(key=lambda entry: _order(entry[0], entry[1], metric))
     return found[:count]
 
 
@@ -69,13 +72,13 @@ def to_json(table: list[dict[str, Any]]) -> str:
 
 def progress(view: View) -> list[tuple[int, float]]:
     """(run number, best metric so far) over the runs that have one, in order of number."""
-    name, lowest, found = view.sweep.metric.name, float("inf"), []
+    metric, lowest, found = view.sweep.metric, float("inf"), []
     for run in view.ledger.runs:
         at = measured(view.ledger, run)
-        value = _value(at, name) if at else None
-        if value is not None:
-            lowest = min(lowest, value)
-            found.append((run.number, lowest))
+        score = metric.score(at.found.metrics) if at else None
+        if score is not None:
+            lowest = min(lowest, score)
+            found.append((run.number, -lowest if metric.goal == "maximize" else lowest))
     return found
 
 
@@ -86,25 +89,20 @@ def counts(view: View) -> dict[str, int]:
     return {state: states.count(state) for state in ("done", "running", "waiting", "pruned", "diverged", "failed")}
 
 
-def _value(at: Outcome, name: str) -> float | None:
-    return at.found.metrics.value(name) if at.found.metrics else None
-
-
-def _order(run: Run, at: Outcome | None, name: str) -> tuple:
-    value = _value(at, name) if at else None
-    if at is None or value is None:
+def _order(run: Run, at: Outcome | None, metric: Metric) -> tuple:
+    score = metric.score(at.found.metrics) if at else None
+    if at is None or score is None:
         return (1, 0, 0.0, run.number)
-    return (0, -at.task.last_step, value, run.number)
+    return (0, -at.task.last_step, score, run.number)
 
 
-def _row(rank: int, run: Run, at: Outcome | None, state: str) -> dict[str, Any]:
+def _row(rank: int, run: Run, at: Outcome | None, state: str, shown: tuple[str, ...]) -> dict[str, Any]:
     metrics = at.found.metrics if at else None
     row: dict[str, Any] = {
         "rank": rank,
         "run": run.id,
         "state": state,
-        "eval_loss": metrics.eval_loss if metrics else None,
-        "train_loss": metrics.train_loss if metrics else None,
+        **{name: metrics.value(name) if metrics else None for name in shown},
         "steps": metrics.step if metrics else 0,
         "max_steps": run.max_steps,
         "job": at.posting.job_id if at else None,
@@ -113,7 +111,9 @@ def _row(rank: int, run: Run, at: Outcome | None, state: str) -> dict[str, Any]:
         "output_cid": at.found.output_cid if at else None,
         "is_settled": bool(at and at.posting.fate is Fate.SETTLED),
     }
-    return row | {name: run.parameters[name] for name in sorted(run.parameters)}
+    # A program may call a parameter what the table calls a column.
+    own = {f"parameters.{name}" if name in row else name: value for name, value in sorted(run.parameters.items())}
+    return row | own
 
 
 def _cell(value: Any) -> Any:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
-from swarm.protocol.hardware import PRECISIONS
+from swarm.protocol.hardware import EXACT_CLASS, PRECISIONS
 
 # Images whose owner says that they hold this very program and these libraries, by digest, separated by commas.
 TRUSTED = "SWARM_CERTIFIED_IMAGES"
@@ -30,7 +30,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`bounds`: precision → what is measured → its bound. `content` is the whole file."""
+    """`bounds`: class → what is measured → its bound. `content` is the whole file."""
 
     name: str
     engines: frozenset[str]
@@ -51,7 +51,12 @@ def certificate_for(engine: str, hardware_class: str) -> Certificate | None:
     trusted = os.environ.get(TRUSTED, "").split(",")
     name = "process" if engine in trusted and engine else engine
     covering = (one for one in certificates().values() if name in one.engines)
-    return next((one for one in covering if PRECISIONS.get(hardware_class) in one.bounds), None)
+    return next((one for one in covering if entry_name(hardware_class) in one.bounds), None)
+
+
+def entry_name(hardware_class: str) -> str:
+    """Under which name a certificate has the bounds of a class: its own, but pinned kernels are a way of fp32."""
+    return PRECISIONS[EXACT_CLASS] if hardware_class == EXACT_CLASS else hardware_class
 
 
 def _read(name: str, content: dict) -> Certificate:

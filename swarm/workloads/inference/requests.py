@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from swarm.errors import SpecError
 from swarm.workloads.example import Message
 from swarm.workloads.jsonl import BadLine, lines_of, object_of
 
@@ -57,11 +59,16 @@ class Counts:
     ignored_models: int
 
 
-def check_requests(path: Path, allowed: Allowed) -> Counts:
-    """Reads the whole file and counts. Raises SpecError naming the first bad line, NotFound without a file."""
+def check_requests(path: Path, allowed: Allowed, limits: array[int] | None = None) -> Counts:
+    """Reads the whole file and counts; appends every request's max_tokens to `limits`.
+
+    Raises SpecError naming the first bad line, NotFound without a file.
+    """
     requests = messages = characters = named = 0
     for request in read_requests(path, allowed):
         requests += 1
+        if limits is not None:
+            limits.append(request.max_tokens)
         messages += len(request.messages)
         characters += sum(len(message.content) for message in request.messages)
         named += request.names_model
@@ -70,14 +77,31 @@ def check_requests(path: Path, allowed: Allowed) -> Counts:
 
 def read_requests(path: Path, allowed: Allowed) -> Iterator[Request]:
     """Yields the requests in file order; of those before it keeps 16 bytes each, to refuse an id that comes twice."""
+    for _, request, fault in _looked_at(path, allowed):
+        if request is None:
+            assert fault is not None
+            raise fault
+        yield request
+
+
+def sorted_lines(path: Path, allowed: Allowed) -> Iterator[tuple[bytes, str]]:
+    """Every line with what is wrong with it, empty for a request. A line that is too long comes in pieces, all of them
+    wrong. Raises NotFound without a file, SpecError for an empty one."""
+    for line, _, fault in _looked_at(path, allowed):
+        yield line, str(fault or "")
+
+
+def _looked_at(path: Path, allowed: Allowed) -> Iterator[tuple[bytes, Request | None, SpecError | None]]:
+    """(line, request, None) or (line, None, what is wrong)."""
     seen: set[bytes] = set()
     for number, _, line in lines_of(path):
         try:
             request = _request(object_of(line, first=number == 1), allowed)
             _require_new(request.custom_id, seen)
         except BadLine as bad:
-            raise bad.at(path, number) from bad
-        yield request
+            yield line, None, bad.at(path, number)
+        else:
+            yield line, request, None
 
 
 def _request(entry: dict, allowed: Allowed) -> Request:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import shutil
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,10 +17,13 @@ from swarm.workloads.inference.adapter import read_form, require_fitting
 from swarm.workloads.inference.margins import Measured, assess
 from swarm.workloads.inference.requests import Allowed, check_requests
 from swarm.workloads.inference.results import RESULTS_FILE, TOKENS_FILE, VERIFICATION_FILE, Tokens, read_tokens
-from swarm.workloads.inference.shards import requests_of
+from swarm.workloads.inference.shards import fitting_size, requests_of, thin_segments
 from swarm.workloads.inference.spec import InferenceSpec
 from swarm.workloads.refusal import first_refusal
+from swarm.workloads.verification import Verification
 from swarm.workloads.workload import Assessment, Fact, Pins, Resolved, Zone
+
+THIN_SEGMENTS = "segments_below_256_tokens"
 
 
 class InferenceWorkload:
@@ -40,22 +44,25 @@ class InferenceWorkload:
 
     def resolve(self, spec: InferenceSpec, pins: Pins) -> Resolved:
         model, requests, *adapters = spec.needs
-        counts = check_requests(pins.at(requests), allowed(spec))
+        limits = array("I")
+        counts = check_requests(pins.at(requests), allowed(spec), limits)
         folder = pins.at(model)
         if not folder.is_dir():
             raise SpecError(f"model: {folder} is a file, expected a model folder")
-        changes: dict = {"requests": counts.requests}
+        size = spec.shards.size if "size" in spec.shards.model_fields_set else fitting_size(limits)
+        changes: dict = {"requests": counts.requests, "shards": spec.shards.model_copy(update={"size": size})}
         for adapter in adapters:
             changes["lora"] = spec.lora or read_form(pins.at(adapter))
             require_fitting(changes["lora"], pins.at(adapter), folder)
         # Before anything is stored: so many requests may make too many segments.
         try:
-            InferenceSpec.model_validate(spec.model_dump() | {"requests": counts.requests})
+            InferenceSpec.model_validate(spec.model_copy(update=changes).model_dump())
         except ValidationError as error:
             raise SpecError(first_refusal(error, InferenceSpec)) from error
         for key, need in (("model", model), ("input", requests), *(("adapter", need) for need in adapters)):
             changes[key] = need.uri if need.is_content else pins.add(pins.at(need))
-        return Resolved(spec.model_copy(update=changes), _notes(asdict(counts)))
+        thin = thin_segments(limits, size) if spec.verification is Verification.PROOF else 0
+        return Resolved(spec.model_copy(update=changes), _notes(asdict(counts) | {THIN_SEGMENTS: thin}))
 
     def assess(self, spec: InferenceSpec, segment: int, *, before: Path | None, theirs: Path, ours: Path) -> Assessment:
         if (ours / VERIFICATION_FILE).is_file():
@@ -80,7 +87,7 @@ def allowed(spec: InferenceSpec) -> Allowed:
 
 def _notes(counts: dict[str, int]) -> dict[str, Fact]:
     """Counts for the person; a zero that needs no word is left out."""
-    return {name: count for name, count in counts.items() if count or name != "ignored_models"}
+    return {name: count for name, count in counts.items() if count or name not in ("ignored_models", THIN_SEGMENTS)}
 
 
 def _verdict(path: Path) -> Assessment:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from swarm.errors import IntegrityError
-from swarm.workloads.certificates import Bound, certificate_for
+from swarm.workloads.certificates import Bound, certificate_for, entry_name
 from swarm.workloads.lora import bounds
 from swarm.workloads.lora.distance import distance
 from swarm.workloads.verification import Verification
@@ -89,7 +89,7 @@ def bounds_of(spec: LoraSpec) -> Mapping[str, Bound]:
     certificate = certificate_for(spec.engine, spec.hardware_class)
     if certificate is None:
         raise IntegrityError(f"no certificate covers engine {spec.engine[:80]} and class {spec.hardware_class}")
-    return certificate.bounds[spec.training.precision]
+    return certificate.bounds[entry_name(spec.hardware_class)]
 
 
 def _first_step(spec: LoraSpec, segment: int) -> int:

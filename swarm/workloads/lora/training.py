@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from swarm.protocol.hardware import PRECISIONS
+from swarm.protocol.hardware import FOUR_BIT, PRECISIONS
 from swarm.workloads.fields import MAX_SEGMENTS, Integer, ModuleName, Number, Strict
 from swarm.workloads.lora.segments import segment_count
 
@@ -49,7 +49,9 @@ def _auto_or_boolean(value: object) -> object:
 class Training(Strict):
     """Hyperparameters."""
 
-    adapter: Literal["lora", "qlora"] = Field("lora", description="`qlora` (4 bit) where the hardware class has a GPU.")
+    adapter: Literal["lora", "qlora"] = Field(
+        "lora", description="`qlora`: the base model in 4 bit, in the hardware classes nf4-bf16 and nf4-fp32."
+    )
     lora_r: Annotated[Integer, Field(ge=1, le=512)] = Field(8, description="Rank.")
     lora_alpha: Annotated[Integer, Field(ge=1, le=4096)] = Field(16, description="Scale: alpha / rank.")
     lora_dropout: Annotated[Number, AfterValidator(_no_dropout)] = Field(0.0, description="Only 0.")
@@ -105,6 +107,9 @@ class Training(Strict):
         **_WRITTEN,
         description="`auto`: the hardware class decides the precision; anything else must agree with it.",
     )
+    load_in_4bit: bool | None = Field(
+        None, **_WRITTEN, description="`true` goes with `adapter: qlora`, and follows from it."
+    )
     sample_packing: Annotated[Literal[False] | None, _only(False, _PACKING)] = Field(
         None, **_WRITTEN, description="Only `false`."
     )
@@ -118,6 +123,9 @@ class Training(Strict):
         for one, other in (("max_steps", "num_epochs"), ("warmup_steps", "warmup_ratio")):
             if getattr(self, other) is not None and one in said and getattr(self, one) is not None:
                 raise ValueError(f"{other}: found it and {one}, expected one of them")
+        if self.load_in_4bit is not None and self.load_in_4bit != (self.adapter == "qlora"):
+            expected = "true, because adapter is qlora" if self.adapter == "qlora" else "false, or adapter: qlora"
+            raise ValueError(f"load_in_4bit: found {str(self.load_in_4bit).lower()}, expected {expected}")
         if self.lora_target_linear and "lora_target_modules" in said:
             raise ValueError("lora_target_linear: found it and lora_target_modules, expected one of them")
         if self.max_steps is None:
@@ -140,10 +148,14 @@ class Training(Strict):
 
     def refuse_for(self, hardware_class: str) -> None:
         """Raises ValueError for what this class of machines cannot run."""
-        if self.adapter == "qlora":
+        if self.adapter == "qlora" and hardware_class not in FOUR_BIT:
             raise ValueError(
-                f"training.adapter: found 'qlora', expected 'lora': 4 bit needs a GPU and bitsandbytes, "
-                f"and sellers of hardware_class {hardware_class} compute {PRECISIONS[hardware_class]} without them"
+                "training.adapter: found 'qlora', expected 'lora', or hardware_class nf4-bf16 (a GPU) or nf4-fp32: "
+                f"4 bit needs bitsandbytes, and sellers of hardware_class {hardware_class} compute without it"
+            )
+        if self.adapter == "lora" and hardware_class in FOUR_BIT:
+            raise ValueError(
+                f"training.adapter: found 'lora', expected 'qlora', which is what hardware_class {hardware_class} runs"
             )
         computes = PRECISIONS[hardware_class]
         if self.bf16 not in (None, "auto", computes == "bf16"):

@@ -26,6 +26,7 @@ class EarlyTerminate(Strict):
     min_iter: Annotated[Integer, Field(ge=1, le=1_000_000)]
     eta: Annotated[Integer, Field(ge=2, le=100)] = 3
     brackets: Annotated[Integer, Field(ge=1, le=10)] = 3
+    max_iter: Annotated[Integer, Field(ge=1, le=1_000_000)] | None = None
 
 
 def rungs_of(policy: EarlyTerminate | None, max_steps: int, number: int) -> list[int]:
@@ -38,6 +39,19 @@ def rungs_of(policy: EarlyTerminate | None, max_steps: int, number: int) -> list
         at *= policy.eta
     skipped = number % policy.brackets if policy.type == "hyperband" else 0
     return [*steps[min(skipped, len(steps)) :], max_steps]
+
+
+def pieces_of(ends: Sequence[int], most: int) -> list[tuple[int, int]]:
+    """(first step, last step) of each piece between the rungs; none longer than `most` steps, where that is not 0."""
+    found: list[tuple[int, int]] = []
+    at = 0
+    for end in ends:
+        while most and end - at > most:
+            found.append((at, at + most))
+            at += most
+        found.append((at, end))
+        at = end
+    return found
 
 
 def going_on(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sweep a person writes, under W&B's names. It never travels: the controller turns it into jobs.
+"""The sweep a person writes, under W&B's names, over a LoRA template or a program in a container. It never travels:
+the controller turns it into jobs.
 
     load_sweep(path) → Sweep          the file; `template` may name another file beside it
     Sweep.space                       what a trial's parameters are drawn from
@@ -18,13 +19,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from swarm.errors import SpecError
+from swarm.workloads.container.spec import ContainerSpec
 from swarm.workloads.fields import MAX_SEGMENTS, Identifier, Integer, Number, Strict, Uri, no_boolean
 from swarm.workloads.lora.spec import LoraSpec, Training
 from swarm.workloads.refusal import first_refusal
 from swarm.workloads.spec import parse_spec, read_mapping
 from swarm.workloads.sweep.distributions import Distribution, distribution_of
+from swarm.workloads.sweep.metrics import NAMES, Metrics
+from swarm.workloads.sweep.program import MAX_NAME, Reported, require_fit, unknown_parameter
 from swarm.workloads.sweep.rungs import EarlyTerminate
-from swarm.workloads.sweep.trial import FIXED, PREFIX, merged
+from swarm.workloads.sweep.trial import FIXED, PREFIX, merged, without_epochs
 
 MAX_RUNS = 100_000
 _ELSEWHERE = {
@@ -32,7 +36,6 @@ _ELSEWHERE = {
     "rank": "lora_r",
     "alpha": "lora_alpha",
     "batch_size": "micro_batch_size",
-    "num_epochs": "max_steps",
     "warmup_ratio": "warmup_steps",
 }
 Tokens = Annotated[Decimal, BeforeValidator(no_boolean), Field(gt=0, le=10**12, decimal_places=18)]
@@ -40,16 +43,15 @@ Count = Annotated[Integer, Field(ge=1, le=MAX_RUNS)]
 
 
 class Metric(Strict):
-    """What makes a trial better; lower is better for losses, so `maximize` is refused for them."""
+    """What makes a trial better: a loss of a LoRA template, or any number that a program reports."""
 
-    name: Literal["eval_loss", "train_loss"] = "eval_loss"
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] = "eval_loss"
     goal: Literal["minimize", "maximize"] = "minimize"
 
-    @model_validator(mode="after")
-    def _sensible(self) -> Metric:
-        if self.goal == "maximize":
-            raise ValueError(f"goal: found 'maximize', expected minimize, because {self.name} is a loss")
-        return self
+    def score(self, found: Metrics | Reported | None) -> float | None:
+        """What a trial showed, the lower the better; None where it failed."""
+        value = found.value(self.name) if found else None
+        return -value if value is not None and self.goal == "maximize" else value
 
 
 class AbortIf(Strict):
@@ -72,7 +74,7 @@ class Keep(Strict):
 
 
 class Sweep(Strict):
-    """A search over the trainings of one LoRA template."""
+    """A search over the trainings of one LoRA template, or over the parameters of one program."""
 
     version: Literal[1] = 1
     type: Literal["sweep"]
@@ -94,12 +96,28 @@ class Sweep(Strict):
     keep_artifacts: Keep = Keep()
     validation: Uri | None = None
     val_set_size: Annotated[Number, Field(gt=0, lt=1)] = 0.1
-    template: LoraSpec
+    template: Annotated[LoraSpec | ContainerSpec, Field(discriminator="type")]
+
+    @property
+    def program(self) -> ContainerSpec | None:
+        """The template where it is a program in a container."""
+        return self.template if isinstance(self.template, ContainerSpec) else None
+
+    @property
+    def lora(self) -> LoraSpec:
+        """The template where it is a training."""
+        assert isinstance(self.template, LoraSpec)
+        return self.template
 
     @property
     def space(self) -> dict[str, Distribution]:
-        """Parameter names of the training (without the prefix) → their distributions, in order of name."""
+        """Parameter names (a training's without the prefix) → their distributions, in order of name."""
         return {name.removeprefix(PREFIX): self.parameters[name] for name in sorted(self.parameters)}
+
+    @property
+    def trial_steps(self) -> int:
+        """How many steps a whole trial of a program has; 1 where nothing stops it early."""
+        return (self.early_terminate and self.early_terminate.max_iter) or 1
 
     @property
     def bundles(self) -> tuple[dict[str, Any], ...]:
@@ -120,6 +138,7 @@ class Sweep(Strict):
 
     @model_validator(mode="after")
     def _fits(self) -> Sweep:
+        _check_metric(self)
         _check_keys(self)
         _check_values(self)
         if self.method == "grid":
@@ -135,16 +154,33 @@ class Sweep(Strict):
         return self
 
 
+def _check_metric(sweep: Sweep) -> None:
+    stops = sweep.early_terminate
+    if sweep.program:
+        if stops and stops.max_iter is None:
+            raise ValueError("early_terminate.max_iter: missing, expected how many steps a whole trial has")
+        return
+    if sweep.metric.name not in NAMES:
+        raise ValueError(f"metric.name: found {sweep.metric.name!r}, expected {' or '.join(NAMES)}")
+    if sweep.metric.goal == "maximize":
+        raise ValueError(f"metric.goal: found 'maximize', expected minimize, because {sweep.metric.name} is a loss")
+    if stops and stops.max_iter is not None:
+        raise ValueError("early_terminate.max_iter: expected nothing: a training's own steps are its length")
+
+
 def _check_keys(sweep: Sweep) -> None:
     grouped = {name for group in sweep.groups for name in group}
     if not sweep.parameters and not grouped:
         raise ValueError("parameters: nothing to search over")
     for place, names in (("parameters", sweep.parameters), ("groups", sorted(grouped))):
         for name in names:
-            if refusal := unknown_key(name):
+            if refusal := unknown_parameter(name) if sweep.program else unknown_key(name):
                 raise ValueError(f"{place}.{name[:60]}: {refusal}")
     if twice := sorted(grouped & sweep.parameters.keys()):
         raise ValueError(f"groups.{twice[0]}: stands in parameters too")
+    said = {name.removeprefix(PREFIX) for name in grouped | sweep.parameters.keys()}
+    if not sweep.program and {"num_epochs", "max_steps"} <= said:
+        raise ValueError(f"parameters.{PREFIX}num_epochs: found it and {PREFIX}max_steps, expected one of them")
     if any(set(group) != grouped for group in sweep.groups):
         raise ValueError("groups: every group must set the same keys")
 
@@ -154,7 +190,8 @@ def unknown_key(name: str) -> str | None:
     import difflib
 
     # What a person may write in another way (exclude) is settled before trials are made.
-    known = [PREFIX + key for key, field in Training.model_fields.items() if key not in FIXED and not field.exclude]
+    written = [key for key, field in Training.model_fields.items() if not field.exclude]
+    known = [PREFIX + key for key in (*written, "num_epochs") if key not in FIXED]
     if name in known:
         return None
     bare = name.removeprefix(PREFIX)
@@ -172,14 +209,18 @@ def _check_values(sweep: Sweep) -> None:
     """The ends of every distribution must fit the template: a sweep must not find out on somebody's machine."""
     for name, distribution in sweep.space.items():
         for value in distribution.ends():
-            _require_fit(sweep.template.training, {name: value}, f"parameters.{PREFIX}{name}")
+            place = f"parameters.{name}" if sweep.program else f"parameters.{PREFIX}{name}"
+            _require_fit(sweep, {name: value}, place)
     for group in sweep.bundles:
-        _require_fit(sweep.template.training, group, "groups")
+        _require_fit(sweep, group, "groups")
 
 
-def _require_fit(training: Training, parameters: dict[str, Any], place: str) -> None:
+def _require_fit(sweep: Sweep, parameters: dict[str, Any], place: str) -> None:
     try:
-        merged(training, parameters)
+        if sweep.program:
+            require_fit(sweep.program, parameters, has_steps=sweep.early_terminate is not None)
+        else:
+            merged(sweep.lora.training, without_epochs(parameters))
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
 
@@ -194,28 +235,33 @@ def parse_sweep(mapping: Any, *, base: Path) -> Sweep:
     if not isinstance(mapping, dict) or mapping.get("type") != "sweep":
         raise SpecError("type: expected sweep, with the keys of a sweep")
     content = dict(mapping)
-    template = content.get("template")
+    if "program" in content and "template" in content:
+        raise SpecError("program: found it and template, expected one of them")
+    template = content.pop("program", content.get("template"))
     if isinstance(template, str):
         template = read_mapping(base / template)
     content["template"] = _template(template)
     content["parameters"] = _parameters(content.get("parameters") or {})
+    if isinstance(content["template"], LoraSpec):
+        content = _prefixed(content)
     try:
         return Sweep.model_validate(content)
     except ValidationError as error:
         raise SpecError(first_refusal(error, Sweep)) from error
 
 
-def _template(mapping: Any) -> LoraSpec:
+def _template(mapping: Any) -> LoraSpec | ContainerSpec:
     if not isinstance(mapping, dict):
-        raise SpecError("template: expected the name of a LoRA spec, or its keys")
+        raise SpecError("template: expected the name of a LoRA or container spec, or its keys")
     # The sweep's own budget holds; a template needs none.
-    content = {"name": "template", "type": "lora", "budget": {"max_total": 1}} | mapping
+    kind = "container" if "image" in mapping else "lora"
+    content = {"name": "template", "type": kind, "budget": {"max_total": 1}} | mapping
     try:
         spec = parse_spec(content)
     except SpecError as error:
         raise SpecError(f"template.{error.message}") from error
-    if not isinstance(spec, LoraSpec):
-        raise SpecError(f"template.type: found {spec.type!r}, expected lora")
+    if not isinstance(spec, LoraSpec | ContainerSpec):
+        raise SpecError(f"template.type: found {spec.type!r}, expected lora or container")
     return spec
 
 
@@ -223,3 +269,19 @@ def _parameters(found: Any) -> dict[str, Distribution]:
     if not isinstance(found, Mapping):
         raise SpecError("parameters: expected keys with a distribution each")
     return {str(name): distribution_of(str(name), content) for name, content in found.items()}
+
+
+def _prefixed(content: dict[str, Any]) -> dict[str, Any]:
+    """A training's keys may be written without `training.`, as other tools have them."""
+    bare = {key for key in Training.model_fields if key not in FIXED}
+
+    def full(name: str) -> str:
+        return PREFIX + name if name in bare else name
+
+    parameters = {full(name): entry for name, entry in content["parameters"].items()}
+    if len(parameters) < len(content["parameters"]):
+        raise SpecError(f"parameters: found a key with and without {PREFIX}, expected it once")
+    groups = content.get("groups") or ()
+    if isinstance(groups, list | tuple) and all(isinstance(group, dict) for group in groups):
+        groups = [{full(str(name)): value for name, value in group.items()} for group in groups]
+    return content | {"parameters": parameters, "groups": groups}

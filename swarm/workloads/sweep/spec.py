@@ -67,6 +67,7 @@ class TrialsSpec(Spec):
     def _sound(self) -> TrialsSpec:
         if len({trial.id for trial in self.trials}) != len(self.trials):
             raise ValueError("trials: expected every trial once")
+        self.training.refuse_for(self.hardware_class)
         for at, trial in enumerate(self.trials):
             try:
                 self._check(trial)

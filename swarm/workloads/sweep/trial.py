@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from swarm.workloads.lora.spec import Training
 from swarm.workloads.refusal import first_refusal
 
 _DOMAIN = b"computeswarm/trial/v1"
+_BATCH = ("micro_batch_size", "gradient_accumulation_steps")
+MAX_EPOCHS = 10_000
 PREFIX = "training."
 # Pinned by the image and the hardware class, or meant for jobs of several segments: nothing to search over.
 FIXED = frozenset({"adapter", "precision", "threads", "steps_per_segment"})
@@ -41,6 +44,25 @@ def merged(template: Training, parameters: Mapping[str, Any]) -> Training:
         return Training.model_validate(content)
     except ValidationError as error:
         raise ValueError(first_refusal(error, Training)) from error
+
+
+def without_epochs(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters but num_epochs, which is another way to say max_steps. Raises ValueError for a wrong number."""
+    epochs = parameters.get("num_epochs", 1)
+    if isinstance(epochs, bool) or not isinstance(epochs, int | float) or not 0 < epochs <= MAX_EPOCHS:
+        raise ValueError(f"num_epochs: found {str(epochs)[:40]}, expected a number above 0, at most {MAX_EPOCHS}")
+    return {name: value for name, value in parameters.items() if name != "num_epochs"}
+
+
+def in_steps(template: Training, parameters: Mapping[str, Any], examples: int | None) -> dict[str, Any]:
+    """The parameters with max_steps for num_epochs, of so many training examples. Raises ValueError."""
+    found = without_epochs(parameters)
+    if "num_epochs" not in parameters:
+        return found
+    if examples is None:
+        raise ValueError("num_epochs: the examples are not counted")
+    batch = merged(template, {name: value for name, value in found.items() if name in _BATCH}).batch_size
+    return found | {"max_steps": max(1, math.ceil(parameters["num_epochs"] * examples / batch))}
 
 
 def normal(template: Training, parameters: Mapping[str, Any]) -> dict[str, Any]:

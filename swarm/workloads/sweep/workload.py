@@ -32,9 +32,8 @@ class TrialsWorkload:
         return None
 
     def check_inputs(self, spec: TrialsSpec, files: Mapping[str, Path]) -> None:
-        field = spec.datasets[0].field_messages
         for name in ("train.jsonl", "validation.jsonl"):
-            check_dataset(files[name], field=field)
+            check_dataset(files[name], format_=spec.datasets[0].format)
         for trial in spec.trials:
             if trial.start:
                 read_header(files[trial.state_name] / ADAPTER_FILE)

@@ -1,43 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which GPU a daemon lends: one that is there and can be passed on; one asked for by name is refused clearly."""
+"""A worker takes jobs of the hardware classes that its machine computes, and says what the others need."""
 
-import sys
+import importlib.util
 
 import pytest
 
-from swarm.cli.sandboxes import gpu_for
+from swarm.cli.sandboxes import has_four_bit, restricted
 from swarm.errors import UsageError
-from swarm.runtime.fake import FakeRunner
-from tests.unit.runtime.nvml import Card, FakeNvml
+from swarm.execution.segments import Sandbox
+from swarm.protocol.hardware import CLASSES
+from swarm.runtime.docker import DockerRunner
+from swarm.runtime.gpus import Gpu
+from swarm.runtime.process import ProcessRunner
+
+H100 = Gpu(0, "GPU-0", "H100", 80 << 30, 80 << 30, (9, 0))
+GTX = Gpu(0, "GPU-1", "GTX 1080", 8 << 30, 8 << 30, (6, 1))
+PROCESSES = ProcessRunner(use_bubblewrap=False)
 
 
-class Passing(FakeRunner):
-    def passes_gpus(self) -> bool:
-        return True
+@pytest.mark.parametrize(
+    ("gpu", "four_bit", "computed"),
+    [
+        (None, False, {"fp32"}),
+        (None, True, {"fp32", "nf4-fp32"}),
+        (GTX, True, {"fp32", "nf4-fp32"}),
+        (H100, False, {"fp32", "tf32", "bf16"}),
+        (H100, True, set(CLASSES) - {"cpu-fp32"}),
+    ],
+)
+def test_a_class_needs_its_gpu_and_its_library(gpu, four_bit, computed):
+    sandbox = Sandbox(PROCESSES, owner="test", gpu=gpu, has_four_bit=four_bit)
+    assert {name for name in CLASSES if name != "cpu-fp32" and sandbox.computes(name)} == computed
 
 
-@pytest.fixture(autouse=True)
-def card(monkeypatch):
-    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(Card("GPU-1")))
+def test_processes_have_what_is_installed_and_containers_what_their_owner_says(monkeypatch):
+    assert has_four_bit(PROCESSES) is (importlib.util.find_spec("bitsandbytes") is not None)
+    assert not has_four_bit(DockerRunner())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert not has_four_bit(PROCESSES)
 
 
-def idle(run, emit):
-    pytest.fail("nothing is run here")
+def test_a_worker_that_says_nothing_takes_what_its_machine_computes():
+    sandbox = Sandbox(PROCESSES, owner="test")
+    assert restricted(sandbox, None) == (sandbox, None)
 
 
-def test_auto_lends_the_card_where_the_engine_passes_it_on():
-    found, words = gpu_for(Passing(idle), "auto")
-    assert (found.uuid, words) == ("GPU-1", "RTX 4090")
-    found, words = gpu_for(FakeRunner(idle), "auto")
-    assert found is None and "cannot pass the RTX 4090" in words and "swarm doctor" in words
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("fp32, nf4-fp32", "class nf4-fp32 .it needs bitsandbytes"),
+        ("bf16", "class bf16 .it needs a GPU, Ampere or newer"),
+        ("nf4-bf16", "class nf4-bf16 .it needs a GPU, Ampere or newer and bitsandbytes"),
+        ("nf5", "unknown hardware class 'nf5'"),
+    ],
+)
+def test_a_worker_that_promises_too_much_is_told_what_it_lacks(wanted, words):
+    with pytest.raises(UsageError, match=words):
+        restricted(Sandbox(PROCESSES, owner="test"), wanted)
 
 
-def test_a_card_asked_for_by_name_is_never_left_out_in_silence():
-    with pytest.raises(UsageError, match="cannot pass the RTX 4090"):
-        gpu_for(FakeRunner(idle), "0")
-    with pytest.raises(UsageError, match="no GPU '3'"):
-        gpu_for(Passing(idle), "3")
-
-
-def test_none_lends_none():
-    assert gpu_for(Passing(idle), "none") == (None, "none")
+def test_the_owner_of_an_image_may_say_what_it_holds_but_not_that_there_is_a_gpu():
+    sandbox = Sandbox(DockerRunner(), owner="test")
+    found, classes = restricted(sandbox, "nf4-fp32")
+    assert classes == {"nf4-fp32"} and found.computes("nf4-fp32") and not sandbox.computes("nf4-fp32")
+    with pytest.raises(UsageError, match="class nf4-bf16"):
+        restricted(sandbox, "nf4-bf16")

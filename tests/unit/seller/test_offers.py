@@ -18,6 +18,7 @@ OTHER = Address("0x" + "0e" * 20)
     [
         (Reason.OWN, {"buyer": SALLY}, {}),
         (Reason.PRICE, {}, {"policy": Policy(price_floor=101)}),
+        (Reason.HARDWARE, {"terms": replace(TERMS, hardware_class=6)}, {"policy": Policy(classes=frozenset({"fp32"}))}),
         (Reason.TOO_LONG, {}, {"policy": Policy(max_run_seconds=599)}),
         (Reason.NAMED, {"terms": replace(TERMS, seller=OTHER)}, {}),
         (Reason.REPUTATION, {"terms": replace(TERMS, min_reputation=1)}, {}),

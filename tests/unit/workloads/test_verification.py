@@ -12,6 +12,7 @@ IMAGE = "sha256:" + "a" * 64
 
 def spec(hardware_class, *, engine="process", precision=None, verification="exact"):
     training = {"max_steps": 4, "steps_per_segment": 2, "seed": 7, "precision": precision or "fp32"}
+    training |= {"adapter": "qlora"} if hardware_class.startswith("nf4") else {}
     rest = {"type": "lora", "name": "x", "budget": {"max_total": 1}, "base_model": "file:m", "training": training}
     rest |= {"datasets": [{"path": "file:d"}], "hardware_class": hardware_class}
     return parse_spec(rest | {"engine": engine, "verification": verification})
@@ -24,6 +25,9 @@ def spec(hardware_class, *, engine="process", precision=None, verification="exac
         ("cpu-fp32", IMAGE, "fp32", Verification.EXACT),
         ("fp32", "process", "fp32", Verification.TOLERANCE),
         ("bf16", "process", "bf16", Verification.TOLERANCE),
+        ("nf4-fp32", "process", "fp32", Verification.TOLERANCE),
+        ("nf4-bf16", "process", "bf16", Verification.TOLERANCE),
+        ("nf4-bf16", IMAGE, "bf16", Verification.DELIVERY),
         ("fp32", IMAGE, "fp32", Verification.DELIVERY),
     ],
 )

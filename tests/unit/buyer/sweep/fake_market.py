@@ -4,6 +4,7 @@ directories with manifests whose roots are committed, so the controller checks t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from swarm.protocol.commitment import TRACE_RECORD
 from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Job, JobId, JobStatus, Terms
 from swarm.storage.fake import FakeStore
 from swarm.workloads.lora.initial import ADAPTER_FILE, OPTIMIZER_FILE
+from swarm.workloads.result import FOREIGN_END, FOREIGN_FILES
 from swarm.workloads.sweep.metrics import METRICS_FILE, Metrics
 
 BUYER = Address("0x" + "b" * 40)
@@ -115,6 +117,11 @@ class FakeMarket:
     def _product(self, spec, at: int, cheats: bool) -> Product:
         output = self.folder / "made" / f"{len(self.jobs)}-{spec.name}-{at}-{cheats}"
         output.mkdir(parents=True, exist_ok=True)
+        trace = output.with_suffix(".bin")
+        trace.write_bytes(TRACE_RECORD.pack(at, 0.0, 0.0, 1))
+        if spec.type == "container":
+            self._left(spec, output, cheats)
+            return Product(at, output, trace)
         tensors = {"w": np.full(2, len(self.log) + at, np.float32)}
         if spec.type == "trials":
             trial = spec.trials[at]
@@ -126,9 +133,17 @@ class FakeMarket:
             (output / METRICS_FILE).write_bytes(metrics.to_bytes())
         save_file(tensors, output / ADAPTER_FILE)
         save_file(tensors, output / OPTIMIZER_FILE)
-        trace = output.with_suffix(".bin")
-        trace.write_bytes(TRACE_RECORD.pack(at, 0.0, 0.0, 1))
         return Product(at, output, trace)
+
+    def _left(self, spec, output: Path, cheats: bool) -> None:
+        """What a container leaves: `loss` is given its arguments and the step it was to reach."""
+        given = dict(word.removeprefix("--").split("=") for word in spec.args if "=" in word)
+        found = self.loss(given | spec.env, int(spec.env.get("TRIAL_LAST_STEP", 1)))
+        (output / FOREIGN_FILES).mkdir(exist_ok=True)
+        (output / FOREIGN_END).write_text(json.dumps({"exit_code": 0 if found is not None else 3}))
+        if found is not None:
+            metrics = {"acc": found + 1 if cheats else found}
+            (output / FOREIGN_FILES / "metrics.json").write_text(json.dumps(metrics))
 
     def _set(self, job: Job, status: JobStatus) -> None:
         self.jobs[job.job_id - 1] = replace(self.job(job.job_id), status=status)

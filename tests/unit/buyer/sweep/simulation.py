@@ -34,6 +34,7 @@ class World:
     loss: Callable[[int, int], float | None]
     evaluate_apart: bool = False
     is_exhausted: bool = False
+    piece_steps: int = 0
     runs: list[Run] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
     peak: int = 0
@@ -43,7 +44,8 @@ class World:
         budget = self.sweep.budget
         limits = plan.Limits(int(budget.max_total * TOK), int(self.sweep.per_run * TOK), self.sweep.parallel)
         policy = None if self.evaluate_apart else self.sweep.early_terminate
-        ledger = Ledger(self.runs, self.postings, policy, self.evaluate_apart, self.sweep.max_attempts)
+        fixed = (policy, self.evaluate_apart, self.sweep.max_attempts, self.piece_steps)
+        ledger = Ledger(self.runs, self.postings, *fixed)
         return plan.View(self.sweep, limits, ledger, self.is_exhausted)
 
     def decide(self) -> plan.Action:

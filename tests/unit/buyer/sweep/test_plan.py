@@ -176,3 +176,17 @@ def test_any_order_of_ends_leads_to_the_end(kind):
     assert isinstance(action, plan.Finish) and len(world.runs) == 9
     done = [(task.run, task.rung) for posting in world.postings for task in posting.tasks]
     assert len(done) == len(set(done))
+
+
+def test_a_long_trial_goes_piece_by_piece_and_is_stopped_at_its_rung():
+    """Pieces of at most two steps; rungs after 3, 9 and 27: nobody is judged in between."""
+    world = World(
+        sweep(canary=0, early_terminate=ASHA, run_cap=3, parallel=9), lambda number, steps: number + 1 / steps
+    )
+    world.piece_steps = 2
+    assert isinstance(world.play(), plan.Finish)
+    tasks = [task for posting in world.postings for task in posting.tasks]
+    assert max(task.last_step - task.first_step for task in tasks) == 2
+    farthest = {run.id: max(task.last_step for task in tasks if task.run == run.id) for run in world.runs}
+    assert sorted(farthest.values()) == [3, 3, 27] and farthest["t0"] == 27
+    assert len({(task.run, task.first_step) for task in tasks}) == len(tasks)

@@ -72,3 +72,24 @@ def test_groups_move_together():
     parameters = {"training.learning_rate": {"min": 1e-4, "max": 1e-3}}
     found = propose(sweep(parameters=parameters, groups=groups), [], 9)
     assert {(each.parameters["lora_r"], each.parameters["lora_alpha"]) for each in found} == {(2, 4), (8, 64)}
+
+
+def test_epochs_become_the_steps_that_each_batch_size_needs():
+    parameters = {"training.num_epochs": {"values": [1, 2.5]}, "training.micro_batch_size": {"values": [2, 4]}}
+    search = sweep(method="grid", parameters=parameters)
+    found = propose(search, [], 9, 20)
+    assert {(each.parameters["micro_batch_size"], each.max_steps) for each in found} == {
+        (2, 10),
+        (4, 5),
+        (2, 25),
+        (4, 13),
+    }
+    assert all("num_epochs" not in each.parameters for each in found)
+    assert propose(search, [], 9) == []
+
+
+def test_epochs_that_mean_the_same_steps_are_one_trial():
+    search = sweep(method="grid", parameters={"num_epochs": {"values": [1, 1.01]}})
+    assert len(propose(search, [], 9, 8)) == 2
+    assert len(propose(search, [], 9, 4)) == 2
+    assert len(propose(sweep(method="grid", parameters={"num_epochs": {"values": [0.1, 0.2]}}), [], 9, 4)) == 1

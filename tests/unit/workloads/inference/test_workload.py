@@ -103,7 +103,7 @@ def test_pins_the_count_and_the_adapter_s_form(written, folder):
     spec = resolved.spec
     assert spec.is_resolved and spec.requests == 10 and spec.segments == 3
     assert (spec.lora.lora_r, spec.lora.lora_alpha, spec.lora.lora_target_modules) == (2, 4, NAMES)
-    assert resolved.facts == {"requests": 10, "messages": 10, "characters": 60}
+    assert resolved.facts == {"requests": 10, "messages": 10, "characters": 60, "segments_below_256_tokens": 3}
     files = {name: folder / name for name in ("requests.jsonl", "model", "adapter")}
     WORKLOAD.check_inputs(spec, files)
 

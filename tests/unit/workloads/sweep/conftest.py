@@ -27,6 +27,25 @@ SWEEP = {
     "budget": {"max_total": 9, "max_per_run": 1},
     "template": TEMPLATE,
 }
+PROGRAM = {
+    "type": "container",
+    "image": "sha256:" + "a" * 64,
+    "entrypoint": ["python3", "train.py"],
+    "env": {"MODE": "quick"},
+    "determinism": "exact",
+}
+PROGRAM_SWEEP = {
+    "version": 1,
+    "type": "sweep",
+    "name": "program",
+    "method": "grid",
+    "metric": {"name": "acc", "goal": "maximize"},
+    "run_cap": 9,
+    "parallel": 9,
+    "parameters": {"lr": {"values": [0.1, 0.2, 0.3]}, "env.SEED": {"values": [1, 2, 3]}},
+    "budget": {"max_total": 9, "max_per_run": 1},
+    "program": PROGRAM,
+}
 
 
 @pytest.fixture

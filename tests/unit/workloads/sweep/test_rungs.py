@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Early termination, by golden decisions."""
 
-from swarm.workloads.sweep.rungs import EarlyTerminate, going_on, rungs_of
+from swarm.workloads.sweep.rungs import EarlyTerminate, going_on, pieces_of, rungs_of
 
 ASHA = EarlyTerminate(type="asha", min_iter=3, eta=3)
 LOSSES = {f"t{n}": loss for n, loss in enumerate([1.9, 1.2, None, 1.5, 1.1, 1.8, 2.0, 1.7, 1.6])}
@@ -38,3 +38,10 @@ def test_median_stops_the_worse_half():
     policy = EarlyTerminate(type="median", min_iter=3)
     assert going_on(policy, LOSSES, is_closed=False) == {"t4", "t1", "t3", "t8"}
     assert going_on(policy, {"t0": 1.0, "t1": 2.0}, is_closed=False) == set()
+
+
+def test_a_long_way_between_rungs_has_several_pieces():
+    assert pieces_of([3, 9, 27], 0) == [(0, 3), (3, 9), (9, 27)]
+    assert pieces_of([3, 9], 4) == [(0, 3), (3, 7), (7, 9)]
+    assert pieces_of([4], 4) == [(0, 4)]
+    assert pieces_of([10], 4) == [(0, 4), (4, 8), (8, 10)]

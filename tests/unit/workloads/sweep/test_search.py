@@ -23,9 +23,12 @@ def refusal(written: dict, tmp_path, **changes) -> str:
     ("parameters", "expected"),
     [
         ({"training.learning_rat": {"value": 1}}, "did you mean training.learning_rate?"),
-        ({"learning_rate": {"value": 1e-4}}, "did you mean training.learning_rate?"),
+        ({"learning_rat": {"value": 1e-4}}, "did you mean training.learning_rate?"),
+        ({"lora_r": {"value": 2}, "training.lora_r": {"value": 2}}, "found a key with and without training."),
+        ({"lora_r": {"values": [8, 1000]}}, "lora_r: found 1000"),
         ({"training.lr": {"value": 1e-4}}, "did you mean training.learning_rate?"),
-        ({"training.num_epochs": {"value": 2}}, "did you mean training.max_steps?"),
+        ({"training.num_epochs": {"values": [1, 0]}}, "num_epochs: found 0, expected a number above 0"),
+        ({"num_epochs": {"value": 2}, "max_steps": {"value": 9}}, "num_epochs: found it and training.max_steps"),
         ({"training.threads": {"values": [1, 2]}}, "cannot differ between trials"),
         ({"base_model": {"values": ["a", "b"]}}, "unknown key, expected a key of the template's training"),
         ({"training.lora_r": {"valuess": [1]}}, "unknown key"),
@@ -61,12 +64,15 @@ def test_refuses_parameters(written, tmp_path, parameters, expected):
         ({"early_terminate": {"type": "asha"}}, "early_terminate.min_iter: missing"),
         ({"early_terminate": {"type": "envelope", "min_iter": 1}}, "early_terminate.type"),
         ({"early_terminate": {"min_iter": 3, "eta": 1}}, "early_terminate.eta"),
+        ({"early_terminate": {"min_iter": 3, "max_iter": 9}}, "a training's own steps are its length"),
+        ({"program": {"image": "x"}}, "program: found it and template"),
         ({"method": "grid"}, "method grid needs values, or a step q"),
         ({"groups": [{"training.lora_r": 2}]}, "groups.training.lora_r: stands in parameters too"),
         ({"groups": [{"training.seed": 2}, {"training.warmup_steps": 2}]}, "every group must set the same keys"),
         ({"template": 3}, "template: expected the name"),
         ({"template": {"type": "lora"}}, "template.base_model: missing"),
         ({"template": {"type": "loraa"}}, "template.type: found 'loraa'"),
+        ({"template": {"type": "inference"}}, "template.model: missing"),
         ({"type": "lora"}, "type: expected sweep"),
     ],
 )
@@ -85,6 +91,14 @@ def test_reads_a_file_with_a_template_beside_it(written, tmp_path):
     sweep = load_sweep(tmp_path / "sweep.yaml")
     assert sweep.template.training.max_steps == 27
     assert list(sweep.space) == ["learning_rate", "lora_r"]
+
+
+def test_keys_of_the_training_may_stand_alone(written, tmp_path):
+    alone = {name.removeprefix("training."): entry for name, entry in written["parameters"].items()}
+    groups = [{"lora_alpha": 8}, {"training.lora_alpha": 16}]
+    sweep = parse_sweep(written | {"parameters": alone, "groups": groups}, base=tmp_path)
+    assert set(sweep.parameters) == set(written["parameters"])
+    assert sweep.bundles == ({"lora_alpha": 8}, {"lora_alpha": 16})
 
 
 def test_survives_the_journal(written, tmp_path):
