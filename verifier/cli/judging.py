@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from swarm.cli.common import Context, example, with_context
+from swarm.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from swarm.execution.segments import Sandbox
+    from swarm.protocol.types import Address, Slot
     from verifier.selftest import Selftest
 
 _SANDBOX = click.option(
@@ -49,6 +53,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     context.config = context.config.with_flags(options)
     log.set_up(as_json=log_format == "json")
     box = _box(context, sandbox)
+    require_classes(box, context.chain.bench.slots(), context.address)
     # One home has one journal: two judges would reveal each other's salts.
     locks = [
         KeyLock("verifier", context.address).acquire(),
@@ -98,6 +103,18 @@ def selftest(context: Context, sandbox: str, **options: str | None) -> None:
 
 
 VERBS = (run, selftest)
+
+
+def require_classes(box: Sandbox, slots: Iterable[Slot], operator: Address) -> None:
+    """Raises UsageError for a seat of `operator` whose class this machine cannot compute: each draw would cost a fee."""
+    from swarm.protocol.hardware import CLASSES
+
+    names = {number: name for name, number in CLASSES.items()}
+    for slot in slots:
+        name = names.get(slot.hardware_class, f"number {slot.hardware_class}")
+        if slot.operator == operator and slot.is_active and not (name in CLASSES and box.computes(name)):
+            words = f"slot {slot.slot_id} serves class {name}, which this machine cannot compute"
+            raise UsageError(words, hint="see swarm doctor and --gpu, or run `verifier unregister`")
 
 
 def _box(context: Context, sandbox: str) -> Sandbox:
