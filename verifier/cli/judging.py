@@ -106,7 +106,7 @@ VERBS = (run, selftest)
 
 
 def require_classes(box: Sandbox, slots: Iterable[Slot], operator: Address) -> None:
-    """Raises UsageError for a seat of `operator` whose class this machine cannot compute: each draw would cost a fee."""
+    """Raises UsageError for a seat of `operator` whose class this machine cannot compute: a draw would cost a fee."""
     from swarm.protocol.hardware import CLASSES
 
     names = {number: name for name, number in CLASSES.items()}
