@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from swarm.chain.network import Chain
 from swarm.protocol import draw
-from swarm.protocol.turns import Window
+from swarm.protocol.turns import Window, mixed
 from swarm.protocol.types import (
     Address,
     Ballot,
@@ -64,6 +64,10 @@ class Observer:
         """How long this judge leaves common work on a job to others, in seconds."""
         return self._turn(f"job {job_id}")
 
+    def seed_order(self, item: Observed) -> int:
+        """With which seed this judge begins where several are overdue."""
+        return mixed(self._operator, _seed(epoch_of(item.job, item.ballot)))
+
     def _turn(self, thing: str) -> int:
         others = {slot.operator for slot in self._slots.values() if slot.is_active} - {self._operator}
         return self.window.wait_seconds(self._operator, thing, rivals=len(others))
@@ -108,7 +112,7 @@ class Observer:
             job=job,
             case=foreseen.case,
             # The first to bring a seed pays the gas, the others find it there. It is one for all jobs of its epoch.
-            seed_due=is_missing and now >= due + self._turn(f"seed {epoch}"),
+            seed_due=is_missing and now >= due + self._turn(_seed(epoch)),
             seed_known=seed is not None,
             drawn=drawn and job.status is JobStatus.SUBMITTED,
             ballot=foreseen.ballot,
@@ -127,6 +131,10 @@ class Observer:
         """Keys of the parties and of everybody who was drawn for the case before."""
         late = [self._slots[slot_id] for slot_id in self._chain.court.judges_of(job.job_id) if slot_id in self._slots]
         return frozenset({job.buyer, job.seller} | {key for slot in late for key in (slot.owner, slot.operator)})
+
+
+def _seed(epoch: Epoch) -> str:
+    return f"seed {epoch}"
 
 
 def epoch_of(job: Job, ballot: Ballot | None) -> Epoch:

@@ -99,7 +99,7 @@ def decide(view: View) -> Action:
     ordered = sorted(view.observed, key=lambda item: (item.deadline, item.job.job_id))
     refused = []
     for rule in _RULES:
-        for item in ordered:
+        for item in ordered if rule is not bring_seed else sorted(ordered, key=view.seed_order):
             action = rule(view, item)
             if action and move_of(action) not in view.refused:
                 return action

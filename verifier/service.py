@@ -147,6 +147,7 @@ class Judge:
             refused=self._refused,
             hands=self._observer.my_hands() if wanted else (),
             turn_seconds=self._observer.turn,
+            seed_order=self._observer.seed_order,
             cost_per_second=self._cost_per_second,
         )
 

@@ -79,4 +79,6 @@ class View:
     hands: Sequence[Hand] = ()
     # When this judge's turn comes for what anyone may do: not all judges send the same transaction at once.
     turn_seconds: Callable[[JobId], int] = lambda job_id: 0
+    # Where several seeds are overdue, each judge begins with another one.
+    seed_order: Callable[[Observed], int] = lambda item: 0
     cost_per_second: float = 0.0  # of this machine, token units: what pays less is not volunteered for

@@ -8,9 +8,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from swarm.chain.network import Network
+from swarm.cli import checks
+from swarm.cli.stores import seller_store_of
+from swarm.config import Config
 from swarm.errors import NotFound, TransientError, UsageError
 from swarm.protocol.types import JobStatus
 from swarm.seller import runs
@@ -95,6 +100,13 @@ def test_a_daemon_that_nobody_can_dial_gets_its_result_pinned_over_connections_i
             Delivery(seller.blocks, [undialled], [gateway]).deliver(cid, seconds=3)
         pinner = PinService(service.url, TOKEN, origins=seller.addresses, dial=seller.dial)
         receipt = Delivery(seller.blocks, [pinner], [gateway]).deliver(cid, seconds=300)
+        (tmp_path / "token").write_text(TOKEN)
+        named = {"STORE": "kubo", "KUBO_API": daemon.api, "PIN_SERVICE": service.url, "PIN_TOKEN_FILE": "token"}
+        monkeypatch.chdir(tmp_path)
+        config = Config(environ={f"SWARM_{key}": value for key, value in named.items()})
+        doctor = SimpleNamespace(config=config, home=tmp_path / "home", network=network_of(gateway))
+        assert checks._delivery(doctor)[0] is checks.Status.PASS
+        assert [each["pin"]["cid"] for each in service.requests.values()] == [cid], "the doctor took its own back"
     finally:
         daemon.kill()
     assert receipt.holders == (pinner.name,) and receipt.through == gateway
@@ -119,6 +131,11 @@ def test_a_service_fetches_from_the_node_we_pushed_to_and_serves_on_when_that_no
     EmbeddedStore(tmp_path / "judge", gateways=[node.url, gateway]).export(cid, tmp_path / "out", limits=LIMITS)
     again = delivery.deliver(cid, seconds=60)
     assert again.holders == (pinners[1].name,), "one holder is enough"
+
+
+def network_of(gateway: str) -> Network:
+    names = ("token", "vault", "beacon", "bench", "ballots", "court", "reputation", "escrow")
+    return Network(1, **dict.fromkeys(names, "0x" + "11" * 20), gateways=(gateway,))
 
 
 class Mirror:
@@ -192,13 +209,7 @@ def test_a_result_that_never_came_back_is_given_up_in_time_and_dropped_once_the_
 
 
 def test_a_worker_with_nobody_to_hold_its_results_does_not_start(tmp_path, monkeypatch):
-    from swarm.chain.network import Network
-    from swarm.cli.stores import seller_store_of
-    from swarm.config import Config
-
-    address = "0x" + "11" * 20
-    names = ("token", "vault", "beacon", "bench", "ballots", "court", "reputation", "escrow")
-    network = Network(31337, **dict.fromkeys(names, address), gateways=("http://127.0.0.1:9",))
+    network = network_of("http://127.0.0.1:9")
     with pytest.raises(UsageError, match="nobody is named who would hold"):
         seller_store_of(Config(environ={}), tmp_path, network)
     named = {"SWARM_PIN_SERVICE": "https://pins.example.org", "SWARM_PIN_TOKEN_FILE": str(tmp_path / "token")}

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from swarm.chain import reverts
-from swarm.protocol.types import Address, CaseStatus, JobId, JobStatus, Slot, SlotId
-from tests.unit.seller.test_plan import NOW
-from tests.unit.verifier.cases import JUDY, OWNER, observed
+from swarm.protocol.types import Address, CaseStatus, Epoch, JobId, JobStatus, Slot, SlotId
+from tests.unit.seller.test_plan import NOW, job
+from tests.unit.verifier.cases import JUDY, OWNER, observed, view
 from tests.unit.verifier.test_service import journal, judge_of, judged  # noqa: F401
 from tests.unit.verifier.world import World
 from verifier import plan
@@ -55,3 +55,18 @@ def test_the_jobs_of_one_epoch_have_one_turn_for_their_seed():
         return next(later for later in range(100) if observer._observe(job, due + later).seed_due)
 
     assert len({waits(number) for number in range(1, 20)}) == 1
+
+
+def test_judges_begin_with_different_seeds_where_several_are_overdue():
+    """Else all bring the same one, all but one of them in vain, and the next one waits."""
+    jobs = [job(number, JobStatus.SUBMITTED, epoch=Epoch(number)) for number in range(1, 13)]
+    late = [observed(job_status=JobStatus.SUBMITTED, seed_known=False, seed_due=True, deadline=NOW) for _ in jobs]
+    items = [replace(item, job=each) for item, each in zip(late, jobs, strict=True)]
+    people = [Address(f"0x{number:040x}") for number in range(1, 9)]
+
+    def first(person):
+        observer = Observer(World(items[0]).chain(), person)
+        return plan.decide(view(*items, seed_order=observer.seed_order)).item.job.epoch
+
+    assert len({first(person) for person in people}) > 4
+    assert plan.decide(view(*items)).item.job.epoch == 1
