@@ -16,7 +16,7 @@ from swarm.units import parse_amount
 from tests.integration.market import FAST_KEYSTORE, JUDGES
 from tests.integration.test_disputes import chain_time_standing
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(900)
 
 # The shipped worker, whose jobs run on a processor without AVX2, or learn twice as fast as they should.
 HONEST = "environment={'SWARM_INSTRUCTION_SET': 'none'}"

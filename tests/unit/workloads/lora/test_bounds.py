@@ -5,6 +5,7 @@ import math
 
 import pytest
 
+from swarm.protocol.hardware import PRECISIONS
 from swarm.workloads.certificates import Bound, certificate_for, certificates
 from swarm.workloads.lora import bounds
 from swarm.workloads.lora.distance import Distance
@@ -86,11 +87,11 @@ def test_adam_cannot_move_farther_than_its_bound():
 def test_the_committed_certificates_hold_what_a_judge_needs():
     assert "process" in certificates()
     for certificate in certificates().values():
-        for precision, limits in certificate.bounds.items():
+        for name, limits in certificate.bounds.items():
             assert set(limits) == {"weights", "early_weights", "first_moment", "second_moment"}
             for bound in limits.values():
                 assert 0 <= bound.accept < bound.reject
-                assert (bound.accept == 0) is (precision != "fp32")
+                assert (bound.accept == 0) is (PRECISIONS[name] != "fp32")
 
 
 def test_only_a_named_or_trusted_engine_is_certified(monkeypatch):
