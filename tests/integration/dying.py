@@ -78,6 +78,9 @@ class PlayedRunner:
     def accepts(self, engine: str) -> bool:
         return True
 
+    def passes_gpus(self) -> bool:
+        return False
+
     def reap(self, owner: str) -> None:
         """Nothing of it outlives the process."""
 
