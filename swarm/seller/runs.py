@@ -59,6 +59,7 @@ class Runs:
         self.retention = Retention(journal, store, delivery)
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
+        self._chain_ahead: float | None = None  # of this machine's monotonic clock, seconds
         self._phase_seconds: Counter[str] = Counter()
         self._trouble = ""
         self.job: Job | None = None
@@ -164,7 +165,7 @@ class Runs:
             inputs = self._cache.fetch(spec)
             state = self._state(job, spec, inputs, done)
         first = job.terms.first_segment + len(done)
-        left = job.deadline - self._chain.client.now() - SUBMIT_MARGIN_SECONDS
+        left = self._seconds_left(job)
         sandbox = self._sandbox.runner.name
         log.info("job_started", job_id=job.job_id, segments=job.segments, segments_done=len(done), sandbox=sandbox)
         self._show(job, phase="starting", done=len(done), started_at=time.time())
@@ -264,8 +265,18 @@ class Runs:
             log.info("result_retrievable", job_id=job.job_id, cid=published.result_cid, **facts)
 
     def _seconds_left(self, job: Job) -> int:
-        """Until the last moment at which a submission still makes sense."""
-        return job.deadline - SUBMIT_MARGIN_SECONDS - self._chain.client.now()
+        """Until the last moment at which a submission still makes sense.
+
+        A chain that falls silent does not keep a result from being published: its clock is taken to go on as it went.
+        """
+        try:
+            now = self._chain.client.now()
+            self._chain_ahead = now - time.monotonic()
+        except TransientError:
+            if self._chain_ahead is None:
+                raise
+            now = int(self._chain_ahead + time.monotonic())
+        return job.deadline - SUBMIT_MARGIN_SECONDS - now
 
 
 @contextmanager
