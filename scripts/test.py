@@ -105,8 +105,8 @@ def _run(environment, suite: str, *, extra: list[str], hold: bool = False) -> bo
     elif suite == "slither":
         command, env = [environment.python(), "scripts/slither.py", *extra], environment.node_env()
     else:
-        # What plays on a chain waits for blocks half of the time: a second file runs meanwhile.
-        beside = ["-n", "2", "--dist", "loadfile"] if suite == "integration" else []
+        # What plays on a chain waits for blocks most of the time: other files run meanwhile.
+        beside = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"] if suite == "integration" else []
         command = [environment.python(), "-m", "pytest", f"tests/{suite}", "-q", *beside, *extra]
         env = environment.node_env()
     title = f"\n== {suite}\n"

@@ -9,6 +9,29 @@ import pytest
 from swarm.errors import SwarmError
 from tests.integration.market import Market
 
+# Whole files go to one process each (scripts/test.py): the longest begin, so that none is left alone at the end.
+LONGEST_FIRST = (
+    "test_tolerance_market",
+    "test_kill_judge",
+    "test_market",
+    "test_worker_faults",
+    "test_kill",
+    "test_disputes",
+    "test_sweep_market",
+    "test_bad_world",
+    "test_worker_verbs",
+    "test_sweep_program",
+    "test_deploy",
+    "test_bad_engine",
+    "test_inference_market",
+    "test_lora_data",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
+
 
 def missing(reason: str) -> None:
     """Skips, unless every peer is required."""

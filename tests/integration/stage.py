@@ -137,7 +137,9 @@ class Stage:
 
     # acting
 
-    def post(self, *, parts: int = 1, prepared: Prepared | None = None, **terms) -> JobId:
+    def post(self, *, parts: int = 1, prepared: Prepared | None = None, to: Person | None = None, **terms) -> JobId:
+        """`to` is the only one who may take it: others' turns are waited for, and nothing moves this chain's clock."""
+        terms |= {"seller": to.account.address} if to else {}
         prepared = prepared or self.prepared
         fee_min = int(self.network.parameters["fee_min"])
         wishes = Wishes(parts=parts)
@@ -199,6 +201,13 @@ class Stage:
 
     def until(self, probe: Callable[[], object], what: str, *, seconds: float = 60) -> None:
         wait_for(probe, timeout_seconds=seconds, what=what, period_seconds=0.05)
+
+    def waits(self, account: LocalAccount) -> bool:
+        """Whether something an account has sent is not mined."""
+        counts = {
+            at: self.chain.client.rpc("eth_getTransactionCount", account.address, at) for at in ("latest", "pending")
+        }
+        return counts["latest"] != counts["pending"]
 
     # looking
 

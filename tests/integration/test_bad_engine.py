@@ -42,12 +42,12 @@ def posted(stage, job_image, sally):
     spec = {"version": 1, "type": "container", "name": "slow", "image": job_image, "determinism": "exact"}
     spec |= {"entrypoint": ["python", "-c", _PROGRAM], "budget": {"max_total": 1}}
     folder = stage.directory / "bob"
-    return stage.post(prepared=prepare(parse_spec(spec), stage.store, base=folder, cache=folder / "cache"))
+    return stage.post(to=sally, prepared=prepare(parse_spec(spec), stage.store, base=folder, cache=folder / "cache"))
 
 
 def containers(engine, person) -> list:
     label = f"{OWNER_LABEL}=worker-{person.account.address.lower()}"
-    return engine.containers.list(all=True, filters={"label": label})
+    return engine.containers.list(all=True, filters={"label": label}, ignore_removed=True)
 
 
 def submitted(stage, job_id):

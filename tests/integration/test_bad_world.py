@@ -62,7 +62,7 @@ def test_inputs_that_cannot_be_had_now_are_looked_for_again(stage, sally, door, 
     life = stage.worker(sally, play=Play(patches=_IMPATIENT))
     stage.until(said(sally, "resting"), "the worker")
     door.fault = fault
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     event = "job_refused" if fault == "lies" else "waiting"
     stage.until(said(sally, event), "the trouble")
     assert stage.job(job_id).status is JobStatus.OPEN and not sally.computed
@@ -76,7 +76,7 @@ def test_inputs_that_cannot_be_had_now_are_looked_for_again(stage, sally, door, 
 @pytest.mark.parametrize("fault", ["hangs", "dies"])
 def test_a_result_that_cannot_be_published_now_waits_for_the_store(stage, sally, door, fault):
     life = stage.worker(sally, play=Play(holds_until=sally.home.parent / "go", patches=_IMPATIENT))
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     stage.until(lambda: len(sally.computed) == 1, "the run")
     door.fault = fault
     (sally.home.parent / "go").touch()
@@ -122,7 +122,7 @@ def test_a_daemon_whose_clock_is_wrong_keeps_the_deadlines_of_the_chain(stage, s
     working = stage.worker(sally, play=Play(clock_seconds=seconds))
     cases.move(lambda: stage.job(sold.job_id).audited, what="the verdict")
     assert judging.end() == 0
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     stage.until(status(stage, job_id), "the submission")
     job = stage.job(job_id)
     stage.bring_seed(job.epoch)
@@ -168,7 +168,7 @@ def test_a_full_disk_is_said_once_loses_nothing_and_is_over_when_there_is_space(
     go = sally.home.parent / "go"
     tolerant = {"swarm.runtime.outputs:MIN_FREE_BYTES": 1 << 16}
     life = stage.worker(sally, play=Play(holds_until=go, patches=tolerant))
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     stage.until(lambda: len(sally.computed) == 1, "the first segment")
     fill(small_disk)
     go.touch()

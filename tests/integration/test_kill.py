@@ -104,7 +104,7 @@ def assert_clean(stage, person, job_id, *, is_failed=False, **counts) -> None:
 
 @pytest.mark.parametrize("death", WORKING, ids=str)
 def test_a_worker_killed_at_work_submits_once_and_is_paid(stage, sally, tmp_path, death):
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     stage.worker(sally, death=death).wait_killed()
     stage.worker(sally)
     if death.when == "sent":
@@ -121,7 +121,7 @@ def test_a_worker_killed_at_work_submits_once_and_is_paid(stage, sally, tmp_path
 
 @pytest.mark.parametrize("death", ENDING, ids=str)
 def test_a_worker_killed_at_the_end_counts_and_forgets_the_job_once(stage, sally, tmp_path, death):
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     first = stage.worker(sally, death=death)
     let_the_window_pass(stage, job_id, tmp_path)
     first.wait_killed()
@@ -178,7 +178,7 @@ def test_a_worker_killed_while_it_hands_back_does_it_once_and_leaves_the_rest(st
 
 @pytest.mark.parametrize("death", [*at(f"{RUNS}.interrupt"), *at(f"{CHECKPOINTS}.harvest", nth=2)], ids=str)
 def test_a_worker_killed_while_it_pauses_stays_paused_and_goes_on_when_told(stage, sally, tmp_path, death):
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     first = stage.worker(sally, death=death, play=Play(holds_after=1))
     stage.until(lambda: len(sally.computed) == 2, "two segments")
     Control(sally.home).ask(Mode.PAUSE)
@@ -198,7 +198,7 @@ ABORTING = [*at(f"{RUNS}.write", nth=2), *at(f"{ESCROW}.abort", "before", "sent"
 
 @pytest.mark.parametrize("death", ABORTING, ids=str)
 def test_a_worker_killed_while_it_gives_up_pays_the_penalty_once_and_does_not_take_it_again(stage, sally, death):
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     play = Play(fails=True)
     stage.worker(sally, death=death, play=play).wait_killed()
     stage.worker(sally, play=play)
@@ -218,7 +218,7 @@ LATE = [*at(f"{ESCROW}.refund", "before", "sent", "after")]
 
 @pytest.mark.parametrize("death", LATE, ids=str)
 def test_collateral_of_a_missed_deadline_is_freed_whoever_is_killed_on_the_way(stage, sally, death):
-    job_id = stage.post()
+    job_id = stage.post(to=sally)
     stage.worker(sally, death=Death(f"{CHECKPOINTS}.note")).wait_killed()
     stage.pass_until(stage.job(job_id).deadline + 1)
     stage.worker(sally, death=death).wait_killed()

@@ -57,9 +57,12 @@ def cases(stage, sellers, tmp_path):
 
 def live_again(stage, cases, death, judge, *options) -> None:
     """Its next life; what the last one had sent is mined once this one is there."""
+    # What moved the clock until its death may have mined what it had sent.
+    is_awaited = death.when == "sent" and stage.waits(judge.account)
     stage.verifier(judge, *options)
     if death.when == "sent":
-        stage.until(lambda: judge.events("former_transactions_awaited"), "its next life")
+        if is_awaited:
+            stage.until(lambda: judge.events("former_transactions_awaited"), "its next life")
         stage.mine()
 
 

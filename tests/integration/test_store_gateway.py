@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, UsageError
+from swarm.errors import IntegrityError, NotFound, SwarmError, TransientError, UsageError, WrongBytes
 from swarm.storage import gateway_client
 from swarm.storage.car import CarReader, header, section
 from swarm.storage.cid import RAW, cid_of_block, parse
@@ -65,7 +65,7 @@ def test_the_worst_answer_decides_what_is_raised(tmp_path, node, hostile):
     cases = [
         ([node.url], NotFound),
         ([node.url, dead], TransientError),
-        ([hostile(send_wrong_bytes), dead, node.url], IntegrityError),
+        ([hostile(send_wrong_bytes), dead, node.url], WrongBytes),
     ]
     for gateways, error in cases:
         with pytest.raises(error) as raised:
