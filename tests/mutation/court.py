@@ -18,7 +18,7 @@ COURT = faults_of(
         "chance",
         "uint16(Draw.segment(seed, jobId, job.segmentRoot, job.segments));",
         "0;",
-        "draws",
+        "audit draws",
     ),
     (
         "confirm without the opening",

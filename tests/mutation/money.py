@@ -151,7 +151,7 @@ RULINGS = faults_of(
         "amount",
         "share + (paidByLevy == 1 ? fee : pay.each), share + pay.each);",
         "share + pay.each, share + pay.each);",
-        "tally void",
+        "tally void appeal_outcomes traces",
     ),
     (
         "who confirmed is paid twice",
