@@ -168,7 +168,7 @@ def _gpu_container(context: Context) -> Found:
     from swarm.runtime.docker import DockerRunner
     from swarm.runtime.gpus import choose
 
-    found = choose(context.config.get("gpu") or "auto")
+    found = choose(context.config.get("gpu"))
     if found is None:
         return Status.PASS, "no GPU to lend", ""
     if not DockerRunner().passes_gpus():

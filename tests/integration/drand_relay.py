@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A drand relay that a test can silence."""
 
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import requests
 
+from tests.integration.local_server import LocalServer
 
-class Relay:
+
+class Relay(LocalServer):
     """Stands before the devnet's drand signer; while it is `silent` no round can be had."""
 
     def __init__(self, upstream: str) -> None:
@@ -25,11 +26,4 @@ class Relay:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Handler)

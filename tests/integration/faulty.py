@@ -6,12 +6,14 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import requests
 
+from tests.integration.local_server import LocalServer
 
-class Door:
+
+class Door(LocalServer):
     """Passes HTTP on to `upstream`. `fault`: `lies` (blocks with one byte changed), `hangs`, `dies` (cuts), or None."""
 
     def __init__(self, upstream: str) -> None:
@@ -56,15 +58,11 @@ class Door:
             def log_message(self, *arguments: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        super().__init__(Handler)
 
     def close(self) -> None:
         self._mended.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().close()
 
 
 class SocketDoor:

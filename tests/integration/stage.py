@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,7 +26,7 @@ from swarm.chain.network import Chain
 from swarm.clock import wait_for
 from swarm.execution.segments import Sandbox
 from swarm.journal import Journal
-from swarm.protocol.types import Job, JobId
+from swarm.protocol.types import Job, JobId, JobStatus
 from swarm.runtime.fake import FakeRunner
 from swarm.storage.embedded import EmbeddedStore
 from swarm.storage.flatfs import FlatFs
@@ -42,6 +44,7 @@ JUDGES = ("judith", "jules", "jana", "jorge", "june", "jarl")
 WORDS = "correct horse battery staple"
 # Twenty-four times the price: one job in twenty is drawn.
 COLLATERAL, STAKE = "24", "200"
+_numbers = itertools.count()
 
 
 @dataclass
@@ -244,3 +247,29 @@ def stage(tmp_path_factory):
     finally:
         made.close()
         patch.undo()
+
+
+@pytest.fixture
+def sally(stage):
+    """A seller of her own for every test, so that what is locked is locked by its job."""
+    stage.first_block = stage.chain.client.block_number()
+    person = stage.person(f"sally{next(_numbers)}", stake=STAKE)
+    yield person
+    for life in stage.lives:
+        if not life.has_ended:
+            life.kill()
+    stage.mine()
+    for job in stage.chain.escrow.jobs():
+        if job.status is JobStatus.OPEN:
+            stage.chain.escrow.cancel(stage.bob, job)
+
+
+def assert_alone(stage: Stage, start: Callable[[Person], Life], person: Person, role: str, folder: Path) -> None:
+    """While a person's daemon runs, another one with the same home is refused, and one with the same key elsewhere."""
+    start(person)
+    stage.until(lambda: person.events("resting"), f"the first {role}")
+    assert start(person).end_of_itself() == 2
+    twin = replace(person, home=folder / "twin" / "home")
+    shutil.copytree(person.home / "keystore", twin.home / "keystore")
+    assert start(twin).end_of_itself() == 2
+    assert f"another {role} already runs" in twin.log.read_text()

@@ -7,7 +7,7 @@ import http.client
 import multiprocessing
 import os
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,6 +15,7 @@ import pytest
 from swarm.storage.flatfs import FlatFs
 from swarm.storage.gateway_server import GatewayServer
 from swarm.storage.port import ExportLimits
+from tests.integration.local_server import LocalServer
 
 LIMITS = ExportLimits(max_bytes=100_000_000, max_files=20, max_depth=4)
 QUOTA = 50_000_000
@@ -67,16 +68,12 @@ def hostile():
     servers = []
 
     def start(answer) -> str:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Mallory,), {"answer": answer}))
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
+        servers.append(LocalServer(type("Handler", (Mallory,), {"answer": answer})))
+        return servers[-1].url
 
     yield start
     for server in servers:
-        server.shutdown()
-        server.server_close()
+        server.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 
 import docker
@@ -15,25 +14,15 @@ from swarm.runtime.docker import OWNER_LABEL
 from swarm.workloads.spec import parse_spec
 from tests.integration.dying import Death, Play
 from tests.integration.faulty import SocketDoor
-from tests.integration.stage import STAKE, leftovers, stage  # noqa: F401
+from tests.integration.stage import leftovers, sally, stage  # noqa: F401
 
 pytestmark = pytest.mark.timeout(240)
-_numbers = itertools.count()
 _PROGRAM = "import os, time; time.sleep(3); open(os.environ['SWARM_OUTPUTS'] + '/x', 'w').write('done')"
 
 
 @pytest.fixture(scope="module")
 def engine(job_image):
     return docker.from_env()
-
-
-@pytest.fixture
-def sally(stage):
-    person = stage.person(f"sally{next(_numbers)}", stake=STAKE)
-    yield person
-    for life in stage.lives:
-        if not life.has_ended:
-            life.kill()
 
 
 @pytest.fixture

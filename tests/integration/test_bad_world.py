@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import itertools
 import subprocess
 from dataclasses import replace
 
@@ -13,24 +12,10 @@ from swarm.protocol.types import JobStatus
 from tests.integration.cases import Cases, Sellers
 from tests.integration.dying import Play
 from tests.integration.faulty import Door
-from tests.integration.stage import STAKE, stage  # noqa: F401
+from tests.integration.stage import sally, stage  # noqa: F401
 from tests.unit.execution.conftest import SEGMENTS
 
 pytestmark = pytest.mark.timeout(180)
-_numbers = itertools.count()
-
-
-@pytest.fixture
-def sally(stage):
-    stage.first_block = stage.chain.client.block_number()
-    person = stage.person(f"sally{next(_numbers)}", stake=STAKE)
-    yield person
-    for life in stage.lives:
-        if not life.has_ended:
-            life.kill()
-    for job in stage.chain.escrow.jobs():
-        if job.status is JobStatus.OPEN:
-            stage.chain.escrow.cancel(stage.bob, job)
 
 
 @pytest.fixture

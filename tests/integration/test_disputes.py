@@ -53,7 +53,7 @@ def market(tmp_path_factory, tiny_model):
         market.enter(*PEOPLE)
         market.run_judges()
         yield market
-        market.relay.stop()
+        market.relay.close()
     finally:
         market.close()
 

@@ -3,17 +3,13 @@
 
 from __future__ import annotations
 
-import itertools
-import shutil
-from dataclasses import replace
-
 import pytest
 
 from swarm.protocol.types import JobStatus
 from swarm.seller.control import Control, Mode
 from swarm.units import parse_amount
 from tests.integration.dying import Death, Play
-from tests.integration.stage import STAKE, leftovers, stage  # noqa: F401
+from tests.integration.stage import STAKE, assert_alone, leftovers, sally, stage  # noqa: F401
 from tests.unit.execution.conftest import SEGMENTS
 
 pytestmark = pytest.mark.timeout(120)
@@ -22,7 +18,6 @@ ESCROW, RUNS, CHECKPOINTS = (
     "swarm.seller.runs:Runs",
     "swarm.seller.checkpoints:Checkpoints",
 )
-_numbers = itertools.count()
 
 
 def at(name: str, *whens: str, nth: int = 1) -> list[Death]:
@@ -50,21 +45,6 @@ ENDING = [
     *at("swarm.seller.report:Totals.add", "after"),
     *at("swarm.journal:Journal.delete", "after", nth=2),
 ]
-
-
-@pytest.fixture
-def sally(stage):
-    """A seller of her own for every death, so that what is locked is locked by this job."""
-    stage.first_block = stage.chain.client.block_number()
-    person = stage.person(f"sally{next(_numbers)}", stake=STAKE)
-    yield person
-    for life in stage.lives:
-        if not life.has_ended:
-            life.kill()
-    stage.mine()
-    for job in stage.chain.escrow.jobs():
-        if job.status is JobStatus.OPEN:
-            stage.chain.escrow.cancel(stage.bob, job)
 
 
 def submitted(stage, job_id):
@@ -231,10 +211,4 @@ def test_collateral_of_a_missed_deadline_is_freed_whoever_is_killed_on_the_way(s
 
 
 def test_a_second_worker_with_the_same_key_or_home_is_refused(stage, sally, tmp_path):
-    stage.worker(sally)
-    stage.until(lambda: sally.events("resting"), "the first worker")
-    assert stage.worker(sally).end_of_itself() == 2
-    twin = replace(sally, home=tmp_path / "twin" / "home")
-    shutil.copytree(sally.home / "keystore", twin.home / "keystore")
-    assert stage.worker(twin).end_of_itself() == 2
-    assert "another worker already runs" in twin.log.read_text()
+    assert_alone(stage, stage.worker, sally, "worker", tmp_path)

@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 
 import pytest
 
 from swarm.protocol.types import BallotStatus, CaseStatus, Comparison, JobStatus
 from tests.integration.cases import Cases, Sellers
 from tests.integration.dying import Death
-from tests.integration.stage import leftovers, stage  # noqa: F401
+from tests.integration.stage import assert_alone, leftovers, stage  # noqa: F401
 
 pytestmark = pytest.mark.timeout(120)
 COURT, BALLOTS = "swarm.chain.court:Court", "swarm.chain.ballots:Ballots"
@@ -239,11 +238,4 @@ def test_a_judge_killed_while_it_collects_is_paid_once(stage, cases, death):
 
 
 def test_a_second_judge_with_the_same_key_or_home_is_refused(stage, cases, tmp_path):
-    judge = stage.judges["judith"]
-    stage.verifier(judge)
-    stage.until(lambda: judge.events("resting"), "the first judge")
-    assert stage.verifier(judge).end_of_itself() == 2
-    twin = replace(judge, home=tmp_path / "twin" / "home")
-    shutil.copytree(judge.home / "keystore", twin.home / "keystore")
-    assert stage.verifier(twin).end_of_itself() == 2
-    assert "another verifier already runs" in twin.log.read_text()
+    assert_alone(stage, stage.verifier, stage.judges["judith"], "verifier", tmp_path)

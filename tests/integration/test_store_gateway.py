@@ -73,9 +73,8 @@ def test_the_worst_answer_decides_what_is_raised(tmp_path, node, hostile):
         assert type(raised.value) is error
 
 
-def test_a_gateway_that_dies_in_mid_transfer_is_transient_and_leaves_nothing(tmp_path, node, tree):
-    cid = EmbeddedStore(tmp_path / "seller", push_to=node.url).add(tree)
-    buyer = EmbeddedStore(tmp_path / "buyer", gateways=[node.url])
+def dying(node: Node, buyer: EmbeddedStore) -> list:
+    """The node is killed at the sixth block that the buyer asks for; what it has asked for so far."""
     real_fetch, fetched = buyer._gateways.fetch, []
 
     def fetch_then_kill(wanted):
@@ -85,6 +84,13 @@ def test_a_gateway_that_dies_in_mid_transfer_is_transient_and_leaves_nothing(tmp
         return real_fetch(wanted)
 
     buyer._gateways.fetch = fetch_then_kill
+    return fetched
+
+
+def test_a_gateway_that_dies_in_mid_transfer_is_transient_and_leaves_nothing(tmp_path, node, tree):
+    cid = EmbeddedStore(tmp_path / "seller", push_to=node.url).add(tree)
+    buyer = EmbeddedStore(tmp_path / "buyer", gateways=[node.url])
+    dying(node, buyer)
     before = set(tmp_path.iterdir())
     with pytest.raises(TransientError, match="cannot reach"):
         buyer.export(cid, tmp_path / "out", limits=LIMITS)
@@ -105,15 +111,7 @@ def test_a_gateway_that_dies_in_mid_transfer_is_replaced_by_the_next(tmp_path, n
         cid = EmbeddedStore(tmp_path / "seller", push_to=node.url).add(tree)
         assert EmbeddedStore(tmp_path / "seller", push_to=second.url).add(tree) == cid
         buyer = EmbeddedStore(tmp_path / "buyer", gateways=[node.url, second.url])
-        real_fetch, fetched = buyer._gateways.fetch, []
-
-        def fetch_then_kill(wanted):
-            fetched.append(wanted)
-            if len(fetched) == 6:
-                node.kill()
-            return real_fetch(wanted)
-
-        buyer._gateways.fetch = fetch_then_kill
+        fetched = dying(node, buyer)
         buyer.export(cid, tmp_path / "out", limits=LIMITS)
         assert len(fetched) > 6
     finally:

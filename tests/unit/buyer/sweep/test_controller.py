@@ -16,7 +16,7 @@ from swarm.buyer.sweep import plan
 from swarm.buyer.sweep.book import SweepBook
 from swarm.buyer.sweep.controller import Controller
 from swarm.buyer.sweep.ledger import Fate
-from swarm.buyer.sweep.prepare import begin, held_out
+from swarm.buyer.sweep.prepare import held_out
 from swarm.buyer.sweep.report import report
 from swarm.buyer.sweep.table import best, rows, to_csv, to_json
 from swarm.errors import NotFound, SpecError, TransientError
@@ -24,22 +24,21 @@ from swarm.execution.inputs import read_spec
 from swarm.protocol.types import Digest, JobStatus
 from swarm.storage.fake import FakeStore
 from swarm.workloads.sweep.search import parse_sweep
-from tests.unit.buyer.sweep.fake_market import FakeMarket, account
+from tests.unit.buyer.sweep.fake_market import FakeMarket
+from tests.unit.buyer.sweep.place import SweepPlace
 from tests.unit.workloads.sweep.conftest import SWEEP
-
-FEE_MIN = 10**15
 
 
 def loss(training: dict, steps: int) -> float:
     return abs(np.log10(training["learning_rate"]) + 4) + 1 / steps + training["lora_r"] / 1000
 
 
-class Place:
+class Place(SweepPlace):
     """A buyer's folder, a store and a market."""
 
     def __init__(self, root, **changes) -> None:
-        self.root, self.store = root, FakeStore()
         folder = root / "buyer"
+        self.root, self.base, self.store = root, folder, FakeStore()
         (folder / "model").mkdir(parents=True)
         layers = ("q_proj", "v_proj")
         weights = {f"model.layers.0.self_attn.{name}.weight": np.zeros((8, 8), np.float32) for name in layers}
@@ -50,17 +49,6 @@ class Place:
         (folder / "chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in turns))
         self.sweep = parse_sweep(copy.deepcopy(SWEEP) | changes, base=folder)
         self.market = FakeMarket(self.store, root / "market", loss)
-
-    def begin(self):
-        places = {"base": self.root / "buyer", "home": self.root / "home"}
-        return begin(self.sweep, self.store, engine="process", fee_min=FEE_MIN, first_job=1, **places)
-
-    def book(self) -> SweepBook:
-        return SweepBook.begin(self.root / "home" / "sweeps", self.begin())
-
-    def controller(self, book: SweepBook) -> Controller:
-        home = self.root / "home"
-        return Controller(chain=self.market.chain, store=self.store, account=account(), book=book, home=home)
 
     def play(self, controller: Controller, ticks: int = 300) -> plan.Action:
         for _ in range(ticks):

@@ -12,7 +12,6 @@ from swarm.buyer.sweep.book import SweepBook
 from swarm.buyer.sweep.controller import Controller
 from swarm.buyer.sweep.keep import keep
 from swarm.buyer.sweep.ledger import Fate
-from swarm.buyer.sweep.prepare import begin
 from swarm.buyer.sweep.table import best, counts, progress, rows
 from swarm.cli.sweeping import best_spec, quote, short
 from swarm.errors import SpecError
@@ -21,10 +20,10 @@ from swarm.protocol.types import JobStatus
 from swarm.storage.fake import FakeStore
 from swarm.workloads.spec import parse_spec
 from swarm.workloads.sweep.search import parse_sweep
-from tests.unit.buyer.sweep.fake_market import FakeMarket, account
+from tests.unit.buyer.sweep.fake_market import FakeMarket
+from tests.unit.buyer.sweep.place import SweepPlace
 from tests.unit.workloads.sweep.conftest import PROGRAM, PROGRAM_SWEEP
 
-FEE_MIN = 10**15
 RUNGS = {"type": "asha", "min_iter": 1, "eta": 3, "max_iter": 9}
 
 
@@ -32,23 +31,12 @@ def accuracy(given: dict, steps: int) -> float | None:
     return None if given == {} else float(given["lr"]) * int(given["SEED"]) + steps / 100
 
 
-class Place:
+class Place(SweepPlace):
     def __init__(self, root, shown=accuracy, **changes) -> None:
-        self.root, self.store = root, FakeStore()
+        self.root, self.base, self.store = root, root, FakeStore()
         self.sweep = parse_sweep(PROGRAM_SWEEP | changes, base=root)
         self.market = FakeMarket(self.store, root / "market", shown)
         (root / "text").write_text("data")
-
-    def begin(self):
-        places = {"base": self.root, "home": self.root / "home"}
-        return begin(self.sweep, self.store, engine="process", fee_min=FEE_MIN, first_job=1, **places)
-
-    def book(self) -> SweepBook:
-        return SweepBook.begin(self.root / "home" / "sweeps", self.begin())
-
-    def controller(self, book: SweepBook) -> Controller:
-        home = self.root / "home"
-        return Controller(chain=self.market.chain, store=self.store, account=account(), book=book, home=home)
 
     def play(self, controller: Controller) -> plan.Action:
         for _ in range(300):
