@@ -99,9 +99,7 @@ class Observer:
         seed, is_fallback = beacon.seed_for(epoch)
         due = beacon.time_of(epoch) if seed is None else None
         is_missing = due is not None and now >= due
-        # A seed that judges made may be biased by one of them, so it draws twice as often.
-        rate = job.audit_bps * (2 if is_fallback else 1)
-        drawn = seed is not None and draw.is_drawn(seed, job.job_id, job.segment_root, rate)
+        drawn = draw.is_audited(job, seed, is_fallback)
         lacks_judge = case.status is CaseStatus.JUDGING and not case.judge
         foreseen = Foreseen(case, ballot)
         if drawn and job.status is JobStatus.SUBMITTED and not job.audited:

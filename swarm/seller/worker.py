@@ -19,6 +19,7 @@ from swarm.execution.inputs import InputCache
 from swarm.execution.segments import Sandbox
 from swarm.journal import Journal
 from swarm.log import Log
+from swarm.protocol import draw
 from swarm.protocol.types import Address, Amount, Digest, Job, JobId, JobStatus
 from swarm.seller import plan, report
 from swarm.seller.acceptance import Acceptance
@@ -154,8 +155,8 @@ class Worker:
         running = self._runs.running
         jobs = [self._noted(job) for job in self._live_jobs()]
         submitted = [job for job in jobs if job.seller == self._address and job.status is JobStatus.SUBMITTED]
-        seeds = {epoch for epoch in {job.epoch for job in submitted} if chain.beacon.seed_of(epoch)}
-        decided = [job for job in submitted if job.epoch in seeds and not job.audited]
+        seeds = {epoch: chain.beacon.seed_for(epoch) for epoch in {job.epoch for job in submitted}}
+        drawn = [job for job in submitted if not job.audited and draw.is_audited(job, *seeds[job.epoch])]
         active = [job for job in jobs if job.seller == self._address and job.status is JobStatus.RUNNING]
         return plan.View(
             now=now,
@@ -164,8 +165,8 @@ class Worker:
             work={JobId(int(key)): _work(entry) for key, entry in self._journal.items(KIND)},
             running=running,
             refused=self._candidates.refused(now),
-            known_seeds=frozenset(seeds),
-            drawn=frozenset(job.job_id for job in decided if chain.escrow.is_drawn(job)),
+            known_seeds=frozenset(epoch for epoch, (seed, _) in seeds.items() if seed),
+            drawn=frozenset(job.job_id for job in drawn),
             policy=self._policy,
             reputation=chain.reputation.score_of(self._address) if self._is_filtered(jobs) else 0,
             mode=self._wish.mode,
