@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,6 +43,7 @@ def main() -> None:
     from scripts import environment
 
     os.chdir(environment.ROOT)
+    before = _free_gigabytes()
     try:
         # Downloads and image builds wait for others most of the time: the tests that need none of them run meanwhile,
         # what looks at the contracts beside all others, since they too wait for their chain half of the time.
@@ -54,8 +57,15 @@ def main() -> None:
             failed = [name for lane in list(pool.map(play, lanes)) for name in lane]
     except environment.SetupFailed as error:
         sys.exit(f"error: {error}")
+    # The environments take about 8 GB, the tests 3 more while they run: a full disk fails them in many ways.
+    print(f"free disk: {before:.1f} GB before, {_free_gigabytes():.1f} GB now", flush=True)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")
+
+
+def _free_gigabytes() -> float:
+    """Where the tests keep their files."""
+    return shutil.disk_usage(tempfile.gettempdir()).free / 1e9
 
 
 def _play(environment, lane: list[str], *, later: list[Future], extra: list[str], hold: bool) -> list[str]:
