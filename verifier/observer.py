@@ -23,7 +23,7 @@ from swarm.protocol.types import (
 )
 from verifier.fallback import Outage
 from verifier.foresight import Foreseen, Foresight
-from verifier.view import Hand, Observed
+from verifier.view import Hand, Key, Observed
 
 _MOST_SLOTS = 16  # of a judge's window: its deadlines do not wait for others
 _PENDING = (JobStatus.SUBMITTED, JobStatus.UNDER_AUDIT, JobStatus.CHALLENGED)
@@ -43,6 +43,7 @@ class Observer:
         self._foresight = Foresight(chain)
         self._slots: dict[SlotId, Slot] = {}
         self._final: set[JobId] = set()
+        self._heard: dict[Key, int] = {}  # ballots all of whose seals are opened, and since when
         self._reorganisations = 0
 
     def my_slots(self) -> frozenset[SlotId]:
@@ -58,7 +59,9 @@ class Observer:
 
     def observed(self, now: int) -> list[Observed]:
         """Every job whose audit, challenge or settlement is pending at chain time `now`."""
-        return [self._observe(job, now) for job in self._pending_jobs()]
+        observed = [self._observe(job, now) for job in self._pending_jobs()]
+        self._heard = {item.key: item.heard_since for item in observed if item.heard_since}
+        return observed
 
     def turn(self, job_id: JobId) -> int:
         """How long this judge leaves common work on a job to others, in seconds."""
@@ -116,6 +119,7 @@ class Observer:
             ballot=foreseen.ballot,
             left_until=foreseen.left_until,
             undrawn=foreseen.ballot is not ballot,
+            heard_since=self._heard.get((job.job_id, case.round), now) if _is_heard(ballot) else 0,
             outage=self._outage_of(epoch, due, now, self.my_slots) if is_missing else None,
             fee=self._chain.escrow.fee_for(job.price, job.segments) if lacks_judge else 0,
             barred=self._barred(job) if lacks_judge else frozenset(),
@@ -129,6 +133,11 @@ class Observer:
         """Keys of the parties and of everybody who was drawn for the case before."""
         late = [self._slots[slot_id] for slot_id in self._chain.court.judges_of(job.job_id) if slot_id in self._slots]
         return frozenset({job.buyer, job.seller} | {key for slot in late for key in (slot.owner, slot.operator)})
+
+
+def _is_heard(ballot: Ballot | None) -> bool:
+    is_open = ballot is not None and ballot.status is BallotStatus.REVEALING
+    return is_open and ballot.sealed_seats == ballot.revealed_seats
 
 
 def _seed(epoch: Epoch) -> str:

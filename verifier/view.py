@@ -28,6 +28,7 @@ class Observed:
     # their answer will make it.
     left_until: int = 0
     undrawn: bool = False  # the ballot is shown so
+    heard_since: int = 0  # when this judge first saw that all who sealed have revealed, in chain time
     # Where a volunteer is wanted: the fee, and the keys of the parties and of the judges who were late.
     fee: int = 0  # token units
     barred: frozenset[Address] = frozenset()

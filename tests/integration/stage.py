@@ -97,7 +97,8 @@ class Stage:
         mine_at_once(self.chain.client)
         self.bob = Account.create()
         fund(self.chain, self.bob.address, parse_amount("10000"))
-        self.chain.token.ensure_allowance(self.bob, self.network.escrow, parse_amount("10000"))
+        approval = self.chain.token.approval(self.bob, self.network.escrow, parse_amount("10000"))
+        self.chain.client.send(approval, self.bob)
         with ThreadPoolExecutor(len(JUDGES)) as pool:
             self.judges = dict(zip(JUDGES, pool.map(self._seated, JUDGES), strict=True))
         self.store = EmbeddedStore(self.directory / "bob", gateways=(self.gateway.url,), push_to=self.gateway.url)
@@ -215,13 +216,21 @@ class Stage:
     # looking
 
     def failed_transactions(self, account: LocalAccount, first_block: int) -> list[str]:
-        """Transactions of an account that were mined and reverted: something sent twice."""
-        rpc, failed = self.chain.client.rpc, []
+        """Transactions of an account that were mined and reverted: something sent twice.
+
+        What anyone may do can fail because somebody else did the very same at that moment: that is no second time.
+        """
+        rpc, own, failed, done_by_others = self.chain.client.rpc, account.address.lower(), [], set()
         for number in range(first_block, self.chain.client.block_number() + 1):
+            sent = {each["hash"]: each for each in rpc("eth_getBlockByNumber", hex(number), True)["transactions"]}
             for receipt in rpc("eth_getBlockReceipts", hex(number)) or ():
-                if receipt["from"].lower() == account.address.lower() and receipt["status"] != "0x1":
-                    failed.append(receipt["transactionHash"])
-        return failed
+                transaction = sent[receipt["transactionHash"]]
+                call = (transaction["to"], transaction["input"])
+                if receipt["status"] == "0x1" and receipt["from"].lower() != own:
+                    done_by_others.add(call)
+                elif receipt["status"] != "0x1" and receipt["from"].lower() == own:
+                    failed.append((receipt["transactionHash"], call))
+        return [name for name, call in failed if call not in done_by_others]
 
     def count(self, event: str, job_id: JobId) -> int:
         return len(self.chain.escrow.events(event, job_id))

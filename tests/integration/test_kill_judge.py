@@ -184,6 +184,8 @@ def test_a_judge_killed_while_it_replaces_a_late_one_does_it_once(stage, cases, 
 def test_a_judge_killed_while_it_draws_a_committee_draws_it_once(stage, cases, death):
     job, judge = cases.denied(cases.sold(is_honest=False))
     members = cases.committee(job)
+    # The members have a segment's time to draw themselves; then it is anybody's turn.
+    stage.pass_until(max(seen.left_until for seen in cases.in_process(judge).observe().observed))
     stage.verifier(judge, death=death)
     cases.move(lambda: stage.lives[-1].has_ended, what="its death")
     stage.lives[-1].wait_killed()

@@ -125,6 +125,13 @@ def test_tallies_when_all_who_sealed_have_revealed_or_time_is_over():
     assert plan.decide(view(late)) == plan.Tally(late)
 
 
+def test_leaves_the_tally_to_others_until_its_turn_but_not_beyond_the_deadline():
+    """Where two reveal in one block neither takes the tally with it, and all see at once that it is due."""
+    heard = voting(BallotStatus.REVEALING, sealed=0b011, revealed=0b011, heard_since=NOW - 5)
+    assert rests(view(heard, turn_seconds=lambda job_id: 6))
+    assert plan.decide(view(heard, turn_seconds=lambda job_id: 5)) == plan.Tally(heard)
+
+
 def test_a_committee_that_sealed_but_never_reveals_does_not_hang():
     """Attack 30: silence ends the case once the time to reveal is over."""
     item = voting(BallotStatus.SEALING, sealed=1, deadline=NOW - 5)

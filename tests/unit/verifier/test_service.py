@@ -184,6 +184,14 @@ def test_the_last_to_reveal_takes_the_tally(journal):
     assert world.calls[-1][0] == "reveal" and world.calls[-1][1][-1] == "tallies"
 
 
+def test_counts_its_turn_to_tally_from_when_it_first_saw_all_votes(journal):
+    world = World(voting(BallotStatus.REVEALING, sealed=0b111, revealed=0b111))
+    observer = judge_of(world, journal)._observer
+    assert [observer.observed(NOW + later)[0].heard_since for later in (0, 3)] == [NOW, NOW]
+    world.item = voting(BallotStatus.REVEALING, sealed=0b111, revealed=0b011)
+    assert observer.observed(NOW + 4)[0].heard_since == 0
+
+
 @pytest.mark.parametrize("item", [observed(job_status=JobStatus.SUBMITTED), voting(BallotStatus.DRAWING)])
 def test_leaves_opening_and_drawing_to_whom_the_seed_will_draw_for_a_segments_time(journal, item):
     item = replace(item, job=replace(item.job, audit_bps=10_000))
