@@ -156,8 +156,9 @@ class Buyer:
             prepared = prepare(parse_spec(_spec(number)), self._store, base=self._base, cache=self._home / "cache")
             offers.append(offer(prepared.spec, prepared.spec_cid, fee_min=self._fee_min))
         escrow = Amount(sum(each.escrow for each in offers))
-        self._chain.token.ensure_allowance(self._account, self._chain.network.escrow, escrow)
-        self._chain.escrow.post_many(self._account, offers[0].terms, [each.terms.spec_cid for each in offers])
+        approval = self._chain.token.approval(self._account, self._chain.network.escrow, escrow)
+        cids = [each.terms.spec_cid for each in offers]
+        self._chain.escrow.post_many(self._account, offers[0].terms, cids, after=approval)
 
 
 def _race(entry: dict) -> str:

@@ -16,12 +16,12 @@ def challenge(chain: Chain, account: LocalAccount, job_id: JobId, segment: int) 
     """
     job = chain.escrow.job(job_id)
     bond = chain.court.challenge_bond(chain.escrow.fee_for(job.price, job.segments))
-    chain.token.ensure_allowance(account, chain.network.escrow, bond)
+    approval = chain.token.approval(account, chain.network.escrow, bond)
     is_open = job.status is JobStatus.CHALLENGED and chain.court.case(job_id).status is CaseStatus.VOTING
     if is_open:
-        chain.court.join_challenge(account, job)
+        chain.court.join_challenge(account, job, after=approval)
     else:
-        chain.court.challenge(account, job, segment)
+        chain.court.challenge(account, job, segment, after=approval)
     return bond
 
 
@@ -29,6 +29,6 @@ def appeal(chain: Chain, account: LocalAccount, job_id: JobId) -> Amount:
     """Takes a ruling to the next committee. Returns the bond. Raises FundsError, Reverted."""
     job, case = chain.escrow.job(job_id), chain.court.case(job_id)
     bond = chain.court.appeal_bond(case.instance, chain.escrow.fee_for(job.price, job.segments))
-    chain.token.ensure_allowance(account, chain.network.escrow, bond)
-    chain.court.appeal(account, job)
+    approval = chain.token.approval(account, chain.network.escrow, bond)
+    chain.court.appeal(account, job, after=approval)
     return bond

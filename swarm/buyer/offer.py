@@ -89,5 +89,5 @@ def offer(
 
 def post(chain: Chain, account: LocalAccount, offered: Offer) -> tuple[JobId, dict]:
     """Approves exactly the escrow and posts. Raises FundsError before anything is sent when tokens are short."""
-    chain.token.ensure_allowance(account, chain.network.escrow, offered.escrow)
-    return chain.escrow.post(account, offered.terms)
+    approval = chain.token.approval(account, chain.network.escrow, offered.escrow)
+    return chain.escrow.post(account, offered.terms, after=approval)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,16 +15,16 @@ from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCErro
 
 from swarm.chain import artifacts
 from swarm.chain.endpoints import Endpoints, Patience, parse_urls
-from swarm.chain.faults import revert_data, translated
-from swarm.chain.outbox import Fees, Outbox
-from swarm.chain.snapshot import Block, Key, Mark, Snapshot
+from swarm.chain.faults import translated
+from swarm.chain.gas import Estimates, State
+from swarm.chain.outbox import Fees, Outbox, Sent
+from swarm.chain.snapshot import Block, Mark, Snapshot, key_of
 from swarm.errors import FundsError, Reverted, SwarmError
 from swarm.protocol.types import Address, TxHash
 
 _BLOCKS_A_QUERY = 10_000  # what public endpoints commonly allow
 _CALLS_A_BATCH = 100
 _GAS_MARGIN = 1.25  # state moves between estimate and inclusion: a call that now starts from a colder slot needs more
-_PENDING_HEEDED_SECONDS, _HEEDED_KEPT = 60, 1_000
 
 
 class ChainClient:
@@ -53,7 +52,7 @@ class ChainClient:
         self._watched: list[str] = []
         self._snapshot = Snapshot(self._latest, self._marks)
         self._looking = threading.local()
-        self._heeded_until: dict[Key, float] = {}  # by call: how long what waits to be mined still counts
+        self._gas = Estimates()
 
     def check(self) -> int:
         """The chain id. Raises TransientError when nobody answers."""
@@ -135,13 +134,13 @@ class ChainClient:
         if not self._pinned:
             with self._translated():
                 return function.call(options)
-        return self._snapshot.read(_key(function, sender), lambda: self._called_at(function, options))
+        return self._snapshot.read(key_of(function, sender), lambda: self._called_at(function, options))
 
     def prefetch(self, functions: Iterable[Any]) -> None:
         """Inside a snapshot that lacks the first of these views, reads all that it lacks with one request."""
         missing = []
         for each in functions if self._pinned else ():
-            is_held = self._snapshot.holds(_key(each, None))
+            is_held = self._snapshot.holds(key_of(each, None))
             if is_held and not missing:
                 return
             missing += [] if is_held else [each]
@@ -152,7 +151,7 @@ class ChainClient:
                     batch.add(each.call({}, block_identifier=self._pinned.number))
                 answers = batch.execute()
             for each, answer in zip(part, answers, strict=True):
-                self._snapshot.read(_key(each, None), lambda answer=answer: answer)
+                self._snapshot.read(key_of(each, None), lambda answer=answer: answer)
 
     def all_logs(self, contract: Any, first: int, last: int) -> Iterator[Any]:
         """Every decoded event of a contract in the blocks `first` to `last`, both included, oldest first."""
@@ -177,19 +176,42 @@ class ChainClient:
 
     # sending
 
-    def send(self, function: Any, account: LocalAccount, *, is_contested: bool = False) -> dict:
+    def send(
+        self, function: Any, account: LocalAccount, *, is_contested: bool = False, after: Any | None = None
+    ) -> dict:
         """Signs, sends and waits for a call; returns its receipt. Any thread may send from any account.
 
         Raises Reverted (before anything is sent, when the call would fail), FundsError (gas), NotMined. A call that
-        `is_contested` is also not sent where one that waits to be mined makes it fail.
+        `is_contested` is also not sent where one that waits to be mined makes it fail. `after` is a call that this one
+        needs, an approval for instance: it is sent right before, so that one block can hold both.
         """
         with self._translated():
-            sent, receipt = self._outbox.send(
-                lambda fees: self._prepared(function, account.address, fees, is_contested), account
-            )
-        if receipt["status"] == 1:
-            return receipt
-        raise self._failed(sent, receipt)
+            before = self._begin(after, account) if after is not None else None
+            try:
+                sent = self._begin_after(before, function, account, is_contested)
+            except BaseException:
+                if before:
+                    self._outbox.leave(before)
+                raise
+            for each in (before, sent) if before else (sent,):
+                transaction, receipt = self._outbox.finish(each, account)
+                if receipt["status"] != 1:
+                    self._outbox.leave(sent)
+                    raise self._failed(transaction, receipt)
+        return receipt
+
+    def _begin(self, function: Any, account: LocalAccount, state: State = State.LATEST) -> Sent:
+        return self._outbox.begin(lambda fees: self._prepared(function, account.address, fees, state), account)
+
+    def _begin_after(self, before: Sent | None, function: Any, account: LocalAccount, is_contested: bool) -> Sent:
+        if before is None:
+            return self._begin(function, account, State.CONTESTED if is_contested else State.LATEST)
+        try:
+            return self._begin(function, account, State.PENDING)
+        except (ContractCustomError, ContractLogicError, Web3RPCError):
+            # An endpoint that does not show what waits to be mined, or a call that fails anyway: the next try tells.
+            self._outbox.finish(before, account)
+            return self._begin(function, account)
 
     def _failed(self, sent: dict, receipt: dict) -> Reverted:
         """Why a mined call failed, as it is found by calling it again."""
@@ -213,8 +235,8 @@ class ChainClient:
         encoded = [contract.encode_abi(name, args=arguments) for name, *arguments in calls]
         return self.send(contract.functions.multicall(encoded), account, is_contested=is_contested)
 
-    def _prepared(self, function: Any, sender: str, fees: dict, is_contested: bool) -> dict:
-        gas = int(self._gas_of(function, sender, is_contested) * _GAS_MARGIN)
+    def _prepared(self, function: Any, sender: str, fees: dict, state: State) -> dict:
+        gas = int(self._gas.of(function, sender, state) * _GAS_MARGIN)
         balance, cost = self.web3.eth.get_balance(Web3.to_checksum_address(sender)), gas * fees["maxFeePerGas"]
         if balance < cost:
             raise FundsError(f"{sender} has {balance} wei for gas, this needs {cost}", hint="swarm wallet fund")
@@ -222,23 +244,6 @@ class ChainClient:
             self._chain_id = self.web3.eth.chain_id
         # The nonce is the outbox's to choose; named here, so that it is not asked for.
         return function.build_transaction({"from": sender, "nonce": 0, "gas": gas, "chainId": self._chain_id} | fees)
-
-    def _gas_of(self, function: Any, sender: str, is_contested: bool) -> int:
-        key, now = _key(function, sender), time.monotonic()
-        # Not for ever: a transaction that is never mined must not hold up everybody else's.
-        if is_contested and now < self._heeded_until.get(key, now + _PENDING_HEEDED_SECONDS):
-            try:
-                return function.estimate_gas({"from": sender}, "pending")
-            except Web3RPCError as error:
-                if revert_data(error):
-                    raise
-                # An endpoint without a block to come: the latest one says what there is to say.
-            except (ContractCustomError, ContractLogicError):
-                while len(self._heeded_until) >= _HEEDED_KEPT:
-                    del self._heeded_until[next(iter(self._heeded_until))]
-                self._heeded_until.setdefault(key, now + _PENDING_HEEDED_SECONDS)
-                raise
-        return function.estimate_gas({"from": sender})
 
     # asking
 
@@ -279,10 +284,3 @@ class ChainClient:
     def _called_at(self, function: Any, options: dict) -> Any:
         with self._translated():
             return function.call(options, block_identifier=self._pinned.number)
-
-
-def _key(function: Any, sender: Address | None) -> Key:
-    """`arguments` are what the caller gave; those of structs are lists, which cannot be a key, so as text."""
-    given = function.arguments or ()
-    arguments = tuple(each if isinstance(each, int | str | bytes) else repr(each) for each in given)
-    return Key(function.address, function.fn_name, arguments, sender)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from eth_account.signers.local import LocalAccount
 
 from swarm.chain.client import ChainClient
+from swarm.chain.token import Approval
 from swarm.protocol.types import (
     Address,
     Amount,
@@ -61,22 +62,23 @@ class Court:
 
     # challenge
 
-    def challenge(self, account: LocalAccount, job: Job, segment: int) -> dict:
-        """Forces a ballot on a segment, or on UNDELIVERED; the allowance for the bond must be there."""
+    def challenge(self, account: LocalAccount, job: Job, segment: int, *, after: Approval | None = None) -> dict:
+        """Forces a ballot on a segment, or on UNDELIVERED; the allowance for the bond must be there, or come with
+        `after`."""
         call = self._functions.challenge(job.job_id, job.state(), job.terms.values(), segment)
-        return self._client.send(call, account)
+        return self._client.send(call, account, after=after)
 
-    def join_challenge(self, account: LocalAccount, job: Job) -> dict:
-        return self._client.send(self._functions.joinChallenge(job.job_id, job.state()), account)
+    def join_challenge(self, account: LocalAccount, job: Job, *, after: Approval | None = None) -> dict:
+        return self._client.send(self._functions.joinChallenge(job.job_id, job.state()), account, after=after)
 
     # ruling
 
     def tally(self, account: LocalAccount, job_id: JobId) -> dict:
         return self._client.send(self._functions.tally(job_id), account, is_contested=True)
 
-    def appeal(self, account: LocalAccount, job: Job) -> dict:
-        """Takes the case to the next committee; the allowance for the bond must be there."""
-        return self._client.send(self._functions.appeal(job.job_id, job.state()), account)
+    def appeal(self, account: LocalAccount, job: Job, *, after: Approval | None = None) -> dict:
+        """Takes the case to the next committee; the allowance for the bond must be there, or come with `after`."""
+        return self._client.send(self._functions.appeal(job.job_id, job.state()), account, after=after)
 
     def execute(self, account: LocalAccount, job: Job) -> dict:
         return self._client.send(self._functions.execute(job.job_id, job.state()), account, is_contested=True)

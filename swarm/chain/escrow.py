@@ -10,6 +10,7 @@ from web3.logs import DISCARD
 
 from swarm.chain.client import ChainClient
 from swarm.chain.jobs import JobBook
+from swarm.chain.token import Approval
 from swarm.protocol.types import Address, Amount, Digest, Job, JobId, SlotId, Terms
 
 
@@ -25,14 +26,16 @@ class Escrow:
 
     # posting
 
-    def post(self, account: LocalAccount, terms: Terms) -> tuple[JobId, dict]:
-        """Posts a job; the allowance must be there. Returns its id and the receipt."""
-        receipt = self._client.send(self._functions.post(terms.values()), account)
+    def post(self, account: LocalAccount, terms: Terms, *, after: Approval | None = None) -> tuple[JobId, dict]:
+        """Posts a job; the allowance must be there, or come with `after`. Returns its id and the receipt."""
+        receipt = self._client.send(self._functions.post(terms.values()), account, after=after)
         return self._posted(receipt)[0], receipt
 
-    def post_many(self, account: LocalAccount, terms: Terms, spec_cids: Sequence[Digest]) -> tuple[list[JobId], dict]:
+    def post_many(
+        self, account: LocalAccount, terms: Terms, spec_cids: Sequence[Digest], *, after: Approval | None = None
+    ) -> tuple[list[JobId], dict]:
         """Posts the same terms once for each spec, in one transfer. Returns the ids and the receipt."""
-        receipt = self._client.send(self._functions.postMany(terms.values(), list(spec_cids)), account)
+        receipt = self._client.send(self._functions.postMany(terms.values(), list(spec_cids)), account, after=after)
         return self._posted(receipt), receipt
 
     def cancel(self, account: LocalAccount, job: Job) -> dict:

@@ -121,8 +121,8 @@ class Chain:
     def deposit(self, account: LocalAccount, amount: Amount, slasher: Address) -> None:
         """Deposits stake, if `amount` is positive, and lets `slasher` (escrow or bench) lock it."""
         if amount > 0:
-            self.token.ensure_allowance(account, self.network.vault, amount)
-            self.vault.deposit(account, amount)
+            approval = self.token.approval(account, self.network.vault, amount)
+            self.vault.deposit(account, amount, after=approval)
         if not self.vault.is_authorised(Address(account.address), slasher):
             self.vault.authorise(account, slasher)
 

@@ -71,10 +71,11 @@ class Outbox:
         self._eth, self._chain, self._fees = web3.eth, chain, fees or Fees()
 
     def send(self, prepare: Callable[[dict], dict], account: LocalAccount) -> tuple[dict, dict]:
-        """Sends what `prepare` makes of the present fees (all but the nonce); returns it and its receipt.
+        """Begins and finishes: what was sent and its receipt."""
+        return self.finish(self.begin(prepare, account), account)
 
-        Raises NotMined where it was sent, raised up to the cap, sent again, and is still not mined.
-        """
+    def begin(self, prepare: Callable[[dict], dict], account: LocalAccount) -> Sent:
+        """Sends what `prepare` makes of the present fees (all but the nonce). Whoever begins has to finish or leave."""
         own = self._account(account.address)
         self._await_former_life(account.address, own)
         for _ in range(_TRIES):
@@ -83,8 +84,21 @@ class Outbox:
                 sent = self._same(transaction, own) or self._signed(transaction, account, own)
                 out = sent.is_out or self._try_to_broadcast(sent)
             if out:
-                return sent.transaction, self._mined(sent, account, own)
+                sent.is_watched = True
+                return sent
         raise TransientError("the chain refused three nonces in a row", hint="another process uses this key?")
+
+    def finish(self, sent: Sent, account: LocalAccount) -> tuple[dict, dict]:
+        """Waits for what was begun; returns what was mined of it and the receipt.
+
+        Raises NotMined where it was sent, raised up to the cap, sent again, and is still not mined.
+        """
+        receipt = self._mined(sent, account, self._account(account.address))
+        return sent.transaction, receipt
+
+    def leave(self, sent: Sent) -> None:
+        """Nobody waits for it any more."""
+        sent.is_watched = False
 
     def pending(self) -> int:
         """Transactions of this process that were sent to this chain and are not known to be mined."""

@@ -76,6 +76,13 @@ class Key:
     sender: str | None = None
 
 
+def key_of(function: Any, sender: str | None) -> Key:
+    """Of a contract function with its arguments. Those of structs are lists, which cannot be a key, so as text."""
+    given = function.arguments or ()
+    arguments = tuple(each if isinstance(each, int | str | bytes) else repr(each) for each in given)
+    return Key(function.address, function.fn_name, arguments, sender)
+
+
 class Snapshot:
     """`latest` reads the latest block, `marks(first, last)` our logs in these blocks, both included."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from eth_account.signers.local import LocalAccount
 
 from swarm.chain.client import ChainClient
+from swarm.chain.token import Approval
 from swarm.protocol.types import Address, Amount
 
 
@@ -58,8 +59,8 @@ class Vault:
                 found.append(Unbonding(unbond_id, Amount(amount), ready_at))
         return found
 
-    def deposit(self, account: LocalAccount, amount: Amount) -> dict:
-        return self._client.send(self._functions.deposit(account.address, amount), account)
+    def deposit(self, account: LocalAccount, amount: Amount, *, after: Approval | None = None) -> dict:
+        return self._client.send(self._functions.deposit(account.address, amount), account, after=after)
 
     def deposit_with_permit(
         self, account: LocalAccount, amount: Amount, deadline: int, signature: tuple[int, bytes, bytes]

@@ -87,12 +87,12 @@ def send(chain: Chain, account: LocalAccount, postings: Sequence[tuple[Posting, 
     for _, group in itertools.groupby(postings, key=lambda entry: replace(entry[1].terms, spec_cid=Digest(bytes(32)))):
         entries = list(group)
         total = Amount(sum(each.escrow for _, each in entries))
-        chain.token.ensure_allowance(account, chain.network.escrow, total)
+        approval = chain.token.approval(account, chain.network.escrow, total)
         cids = [each.terms.spec_cid for _, each in entries]
         if len(entries) == 1:
-            ids = [chain.escrow.post(account, entries[0][1].terms)[0]]
+            ids = [chain.escrow.post(account, entries[0][1].terms, after=approval)[0]]
         else:
-            ids, _ = chain.escrow.post_many(account, entries[0][1].terms, cids)
+            ids, _ = chain.escrow.post_many(account, entries[0][1].terms, cids, after=approval)
         sent += [replace(posting, job_id=int(job)) for (posting, _), job in zip(entries, ids, strict=True)]
     return sent
 

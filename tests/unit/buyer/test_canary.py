@@ -39,12 +39,12 @@ class Place:
             post=self.post, accept=self.accept, submit=self.submit, job=lambda job_id: self.job, min_collateral_for=min
         )
         court = SimpleNamespace(case=lambda job_id: self.case, expose_canary=lambda *told: self.exposed.append(told))
-        token = SimpleNamespace(ensure_allowance=lambda *told: None)
+        token = SimpleNamespace(approval=lambda *told: None)
         network = SimpleNamespace(escrow="escrow", parameters={})
         chain = SimpleNamespace(escrow=escrow, court=court, token=token, network=network)
         self.canaries = Canaries(chain, market.store, market.home)
 
-    def post(self, account, terms):
+    def post(self, account, terms, *, after: None):
         self.job = replace(self.like, job_id=JobId(9), terms=terms, result_cid=ZERO_DIGEST, status=JobStatus.OPEN)
         return JobId(9), {}
 

@@ -49,7 +49,7 @@ class FakeMarket:
             logs=lambda contract, event, **filters: self.transfers,
         )
         network = SimpleNamespace(escrow="escrow", token="token", deployment_block=0)
-        token = SimpleNamespace(ensure_allowance=lambda account, spender, amount: None)
+        token = SimpleNamespace(approval=lambda account, spender, amount: None)
         return SimpleNamespace(client=client, network=network, token=token, escrow=self)
 
     # the escrow
@@ -60,10 +60,10 @@ class FakeMarket:
     def job_count(self) -> int:
         return len(self.jobs)
 
-    def post(self, account, terms: Terms) -> tuple[JobId, dict]:
-        return self.post_many(account, terms, [terms.spec_cid])[0][0], {}
+    def post(self, account, terms: Terms, *, after: None) -> tuple[JobId, dict]:
+        return self.post_many(account, terms, [terms.spec_cid], after=after)[0][0], {}
 
-    def post_many(self, account, terms: Terms, spec_cids) -> tuple[list[JobId], dict]:
+    def post_many(self, account, terms: Terms, spec_cids, *, after: None) -> tuple[list[JobId], dict]:
         ids = []
         for cid in spec_cids:
             job_id = JobId(len(self.jobs) + 1)

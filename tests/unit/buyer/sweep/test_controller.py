@@ -128,7 +128,12 @@ def test_same_jobs_are_posted_in_one_transfer(tmp_path, monkeypatch):
     place = Place(tmp_path, canary=0, parallel=6, per_job=2)
     sizes = []
     post_many = place.market.post_many
-    monkeypatch.setattr(place.market, "post_many", lambda a, t, cids: sizes.append(len(cids)) or post_many(a, t, cids))
+
+    def counted(account, terms, cids, **rest):
+        sizes.append(len(cids))
+        return post_many(account, terms, cids, **rest)
+
+    monkeypatch.setattr(place.market, "post_many", counted)
     place.play(place.controller(place.book()))
     assert sizes[0] == 3
 
@@ -225,8 +230,8 @@ def crashing(monkeypatch, place: Place, at: int) -> None:
     deeds = iter(range(10**9))
 
     def fails_after(function):
-        def wrapper(*arguments):
-            found = function(*arguments)
+        def wrapper(*arguments, **rest):
+            found = function(*arguments, **rest)
             if next(deeds) == at:
                 raise Crash
             return found
@@ -234,10 +239,10 @@ def crashing(monkeypatch, place: Place, at: int) -> None:
         return wrapper
 
     def fails_before(function):
-        def wrapper(*arguments):
+        def wrapper(*arguments, **rest):
             if next(deeds) == at:
                 raise Crash
-            return function(*arguments)
+            return function(*arguments, **rest)
 
         return wrapper
 
