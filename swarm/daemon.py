@@ -19,6 +19,9 @@ log = Log("swarm.daemon")
 # A devnet makes a block a second and its windows are short; elsewhere windows are hours and endpoints count calls.
 _DEVNET_PERIOD_SECONDS, _PERIOD_SECONDS = 1.0, 15.0
 _WATCH_SECONDS = 0.25
+# What follows an action at once: an acceptance is followed by the run, a reveal by the tally. Not without end, since an
+# endpoint that lags shows the state before the action.
+_LOOKS_AT_ONCE = 3
 _TICK = "tick"
 
 
@@ -66,29 +69,46 @@ def run(
     *,
     period_seconds: float,
     is_done: Callable[[], bool] = lambda: False,
+    is_at_rest: Callable[[object], bool] = lambda answer: True,
     watch: Callable[[], bool] | None = None,
     heart: Heart | None = None,
 ) -> None:
     """Calls `tick` every `period_seconds` until told to stop; an exception ends one tick, not the daemon.
 
-    `watch` is asked four times a second, beside a tick that may be waiting, whether the next one should come at once.
+    `is_at_rest` says of what a tick answered whether the next one can wait; `watch` is asked four times a second,
+    beside a tick that may be waiting, whether the next one should come at once.
     """
     from apscheduler.schedulers import SchedulerNotRunningError
     from apscheduler.schedulers.blocking import BlockingScheduler
 
     scheduler = BlockingScheduler()
-    ended, over = threading.Event(), threading.Event()
+    ended, over, woken, at_work = (threading.Event() for _ in range(4))
 
     def guarded() -> None:
+        at_work.set()
         try:
-            tick()
+            for _ in range(1 + _LOOKS_AT_ONCE):
+                woken.clear()
+                if is_last(once()):
+                    return
+        finally:
+            at_work.clear()
+
+    def once() -> bool:
+        """Whether the next tick can wait."""
+        try:
+            return is_at_rest(tick())
         except Exception as error:
             # A daemon nobody watches must outlive what nobody foresaw; the chain tells it again what to do.
             log.error("tick_failed", reason=repr(error))
+            return True
+
+    def is_last(can_wait: bool) -> bool:
         if heart:
             heart.beat()
         if is_done():
             end()
+        return ended.is_set() or (can_wait and not woken.is_set())
 
     def end(number: int = 0, frame: object = None) -> None:
         ended.set()
@@ -107,6 +127,9 @@ def run(
             try:
                 # The scheduler waits by the clock on the wall: set back by an hour, it would sleep for an hour.
                 if step.happened() or (watch and watch()):
+                    woken.set()
+                # While a tick is at work the scheduler would drop the next one.
+                if woken.is_set() and not at_work.is_set():
                     scheduler.modify_job(_TICK, next_run_time=datetime.now().astimezone())
             except Exception as error:
                 log.error("watch_failed", reason=repr(error))

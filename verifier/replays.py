@@ -30,6 +30,7 @@ class Replays:
         self._stop = threading.Event()
         self.running: Key | None = None
         self.postponed: dict[Key, int] = {}
+        self.ends = 0  # replays that came to an end of their own, with a finding or without
 
     def start(self, item: Observed) -> None:
         self.running = item.key
@@ -59,6 +60,7 @@ class Replays:
         try:
             finding = self._found(item)
             self._journal.put(FINDING, name_of(item.key), finding.to_json())
+            self.ends += 1
             log.info(
                 "replay_finished",
                 job_id=job_id,
@@ -100,6 +102,7 @@ class Replays:
             self._replayer.workspaces.require_space()  # a program that found the disk full has not failed
             reason = str(error) if isinstance(error, SwarmError) else repr(error)
             self._journal.put(FAILED, name_of(item.key), {"reason": reason[:500]})
+            self.ends += 1
             log.error("replay_failed", job_id=item.job.job_id, reason=reason[:500])
         except TransientError as full:
             self._postpone(item, str(full))

@@ -71,6 +71,7 @@ class Judge:
         self._drawn_in_vain: dict[Key, int] = {}
         self._refused: dict[plan.Move, int] = {}
         self._ticks = self._now = 0
+        self._ends = 0  # replays whose end was noticed
         self._last_rest = ""
         self._cost_per_second = cost_per_second
         self.watch = Watch()
@@ -104,6 +105,11 @@ class Judge:
         if isinstance(action, Common):
             self._observer.window.won()
         return action
+
+    def has_news(self) -> bool:
+        """Whether a replay has ended since this was last asked: called several times a second, reads no chain."""
+        ends, self._ends = self._ends, self._replays.ends
+        return self._ends != ends
 
     def _waiting(self, error: TransientError) -> plan.Rest:
         rest = plan.Rest(str(error))

@@ -64,6 +64,7 @@ def start(context: Context, **options) -> None:
     from swarm.cli.sandboxes import restricted, sandbox_for
     from swarm.cli.stores import seller_store_of
     from swarm.journal import Journal, KeyLock
+    from swarm.seller.plan import Rest
     from swarm.seller.worker import Worker
     from swarm.units import parse_amount
 
@@ -99,9 +100,9 @@ def start(context: Context, **options) -> None:
     worker.start()
     heart = daemon.Heart(period)
     watched = monitor(context.config, heart, worker_metrics(worker.board, context.chain.client))
-    loop = {"is_done": lambda: worker.is_done, "watch": worker.watch, "heart": heart}
+    asked = {"is_done": lambda: worker.is_done, "is_at_rest": lambda action: isinstance(action, Rest)}
     try:
-        daemon.run(worker.tick, period_seconds=period, **loop)
+        daemon.run(worker.tick, period_seconds=period, watch=worker.watch, heart=heart, **asked)
     finally:
         worker.stop()
         if watched:

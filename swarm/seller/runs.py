@@ -63,6 +63,7 @@ class Runs:
         self._phase_seconds: Counter[str] = Counter()
         self._trouble = ""
         self.job: Job | None = None
+        self.ends = 0  # runs that came to an end of their own, with a result or without
 
     @property
     def running(self) -> JobId | None:
@@ -145,6 +146,7 @@ class Runs:
             require_free_space(self._home)  # a program that found the disk full has not failed
             reason = str(error) if isinstance(error, SwarmError) else repr(error)
             self.write(Work(job.job_id, Step.FAILED, reason=reason[:500]))
+            self.ends += 1
             log.error("run_failed", job_id=job.job_id, reason=reason)
         except TransientError as full:
             self._interrupted(job, str(full))
@@ -157,6 +159,7 @@ class Runs:
         with self._phase("publishing"):
             published = self._publish(job, products, checkpoints)
         self.write(Work(job.job_id, Step.PUBLISHED, published.result_cid.hex(), published.segment_root.hex()))
+        self.ends += 1
         log.info("result_published", job_id=job.job_id, cid=published.result_cid)
 
     def _execute(self, job: Job, checkpoints: Checkpoints, done: tuple[Product, ...]) -> tuple[Product, ...]:

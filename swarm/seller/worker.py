@@ -85,6 +85,7 @@ class Worker:
         self._final: set[JobId] = set()
         self._reorganisations = 0
         self._drained = False
+        self._ends = 0  # runs whose end was noticed
         self._last_rest = ""
         self._wish = self._control.wish()
         self.board.changed(account=account.address, seller=self._address, running=None, **self._wish.facts())
@@ -112,12 +113,13 @@ class Worker:
             return plan.Rest(str(error))
 
     def watch(self) -> bool:
-        """Whether somebody asked for something new: called several times a second, reads no chain.
+        """Whether somebody asked for something new, or a run has ended: called several times a second, reads no chain.
 
         What runs is ended here, so that memory is free long before the next look at the chain.
         """
         wish, request = self._control.wish(), self._control.hand_back_request()
-        is_new = wish != self._wish or request is not None
+        ends, self._ends = self._ends, self._runs.ends
+        is_new = wish != self._wish or request is not None or self._ends != ends
         if wish != self._wish:
             log.info("asked", mode=wish.mode, reason=wish.reason)
             self._wish = wish

@@ -77,6 +77,42 @@ def test_a_daemon_outlives_a_failing_tick_and_is_woken_by_its_watch():
     assert ticks == [0, 1]
 
 
+def test_what_follows_an_action_is_looked_at_at_once_but_not_without_end():
+    ticks, watched = [], []
+
+    def watch():
+        watched.append(len(ticks))
+        return len(watched) == 2
+
+    daemon.run(
+        lambda: ticks.append(len(ticks)),
+        period_seconds=3600,
+        is_done=lambda: len(ticks) == 8,
+        is_at_rest=lambda answer: False,
+        watch=watch,
+    )
+    assert ticks == list(range(8)) and watched[1] == 4
+
+
+def test_who_is_woken_during_a_tick_looks_again_after_it():
+    """The scheduler drops what comes due while a tick is at work."""
+    ticks, watched = [], threading.Event()
+
+    def tick():
+        ticks.append(len(ticks))
+        if len(ticks) == 1:
+            assert watched.wait(5)
+            time.sleep(0.05)
+
+    def watch():
+        is_first = not watched.is_set()
+        watched.set()
+        return is_first
+
+    daemon.run(tick, period_seconds=3600, is_done=lambda: len(ticks) == 2, watch=watch)
+    assert ticks == [0, 1]
+
+
 def test_a_clock_that_is_set_back_does_not_put_the_daemon_to_sleep(monkeypatch):
     """The scheduler waits for a time of day: it must not wait for one that is an hour away."""
     from apscheduler.schedulers import base

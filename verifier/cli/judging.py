@@ -47,6 +47,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     from swarm.monitoring import connections
     from swarm.units import parse_amount
     from verifier import metrics
+    from verifier.actions import Rest
     from verifier.replay import Replayer
     from verifier.service import Judge
 
@@ -78,8 +79,9 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
         lambda: metrics.readiness(judge.watch),
     )
     watched = monitor(context.config, heart, shown)
+    loop = {"is_at_rest": lambda action: isinstance(action, Rest), "watch": judge.has_news, "heart": heart}
     try:
-        daemon.run(judge.tick, period_seconds=period, heart=heart)
+        daemon.run(judge.tick, period_seconds=period, **loop)
     finally:
         judge.stop()
         if watched:
