@@ -92,10 +92,15 @@ class Market:
         wait_for(self.network_file.exists, timeout_seconds=90, what="the devnet")
 
     def enter(self, *people: str, tokens: str = "1000") -> None:
-        """Keystores and faucet money."""
-        for person in people:
+        """Keystores and faucet money, all of it in one block."""
+        chain = self.chain
+
+        def enter(person: str) -> None:
             address = self.keystore(person).create("main", self.words, iterations=FAST_KEYSTORE)
-            fund(self.chain, address, parse_amount(tokens))
+            fund(chain, address, parse_amount(tokens))
+
+        with ThreadPoolExecutor(len(people)) as pool:
+            list(pool.map(enter, people))
 
     def seat_judges(self, hardware: str = "cpu-fp32") -> None:
         """Four judges take their seats; their services do not run yet. The first one through the shipped command."""
