@@ -251,7 +251,7 @@ def race(devnet):
 
 
 def test_a_race_that_is_lost_is_not_entered_and_one_that_never_ends_holds_nobody_up(devnet, race, held, monkeypatch):
-    monkeypatch.setattr("swarm.chain.client._PENDING_HEEDED_SECONDS", 0.5)
+    monkeypatch.setattr("swarm.chain.gas._PENDING_HEEDED_SECONDS", 0.5)
     (first, takes), (second, takes_too) = race
     client, thread = Chain(devnet.network).client, ThreadPoolExecutor(2)
     won = thread.submit(client.send, takes, first)
