@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from swarm.errors import IntegrityError, NotFound, OtherVersion, SpecError, TransientError
-from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
+from swarm.errors import IntegrityError, NotFound, TransientError
+from swarm.execution.inputs import STATE_LIMITS
+from swarm.execution.quota import Quota
 from swarm.execution.results import leaves_of, output_cid, read_manifest
 from swarm.execution.segments import Execution, Product, Sandbox, StateRefused, check_claim, execute, opening_of
 from swarm.protocol import commitment
 from swarm.protocol.types import MATCH, MISMATCH, UNAVAILABLE, UNDELIVERED, Comparison, Digest, Job
-from swarm.storage.cid import DAG_PB, cid_from_digest, digest_of
+from swarm.storage.cid import digest_of
 from swarm.storage.port import Store
 from swarm.workloads.fields import Spec
 from swarm.workloads.registry import workload_of
@@ -26,6 +27,7 @@ from swarm.workloads.workload import Assessment, Fact, LooksCloser, Zone
 from verifier.closer import ReplayCloser, Sides
 from verifier.evidence import finite, leaf_evidence, word_evidence
 from verifier.finding import Finding
+from verifier.materials import Materials
 from verifier.question import NotThere, Question, Start
 from verifier.workspaces import Workspaces
 
@@ -33,9 +35,9 @@ from verifier.workspaces import Workspaces
 class Replayer:
     """Runs a judge's re-executions on one machine."""
 
-    def __init__(self, store: Store, sandbox: Sandbox, home: Path) -> None:
+    def __init__(self, store: Store, sandbox: Sandbox, home: Path, *, cache_bytes: int | None = None) -> None:
         self._store, self._sandbox, self.workspaces = store, sandbox, Workspaces(home)
-        self._cache = InputCache(store, home / "cache")
+        self._materials = Materials(store, self.workspaces, Quota(home, cache_bytes=cache_bytes))
 
     def replay(
         self,
@@ -55,7 +57,7 @@ class Replayer:
             return self.fetch(job, segment=segment, is_patient=is_patient, stop=stop)
         run = {"wall_seconds": wall_seconds, "on_progress": on_progress, "stop": stop}
         try:
-            spec, inputs, first_state = self._inputs(job)
+            spec, inputs, first_state = self._materials.inputs(job)
             question = Question(job, segment, spec, inputs, first_state, is_patient, run)
             return self._recomputed(question) if spec.verification is Verification.EXACT else self._bounded(question)
         except NotThere as error:
@@ -124,7 +126,7 @@ class Replayer:
     def _sides(self, question: Question) -> tuple[Path | None, Path]:
         """The seller's state before the segment (of a chained job), and its output."""
         manifest = self._manifest(question.job, question.is_patient)
-        theirs = self._cache.entry(output_cid(self._store, question.job, manifest, question.segment), STATE_LIMITS)
+        theirs = self._materials.output(question.job, output_cid(self._store, question.job, manifest, question.segment))
         before = self._start(question).state
         if question.spec.is_chained and before is None:
             raise IntegrityError(f"the output before segment {question.segment} is not what was committed")
@@ -189,33 +191,6 @@ class Replayer:
             return self._word(job, segment, UNAVAILABLE, str(error))
         return self._word(job, segment, MATCH, "")
 
-    def _inputs(self, job: Job) -> tuple[Spec, Inputs, Path | None]:
-        """What the spec names, and the state of the first segment: there before a seller took the job, so it is no
-        seller's fault when it is gone."""
-        try:
-            spec = read_spec(self._store, job.spec_cid)
-            inputs = self._cache.fetch_unchecked(spec)
-            first_state = inputs.initial_state
-            if spec.is_chained and any(job.terms.input):
-                first_state = self._cache.entry(cid_from_digest(job.terms.input, DAG_PB), STATE_LIMITS)
-            self._check(spec, inputs)
-        except NotFound as error:
-            raise TransientError(f"an input of job {job.job_id} is not there: {error}") from error
-        except IntegrityError as error:  # of a gateway: what is named by content cannot be wrong
-            raise TransientError(f"an input of job {job.job_id} arrived damaged: {error}") from error
-        except OtherVersion:
-            raise
-        except SpecError as error:
-            # No honest seller accepts it: it looks with this very code before it locks anything.
-            raise NotThere(f"nobody can work on job {job.job_id}: {error}") from error
-        return spec, inputs, first_state
-
-    def _check(self, spec: Spec, inputs: Inputs) -> None:
-        try:
-            workload_of(spec).check_inputs(spec, inputs.files)
-        except (IntegrityError, NotFound) as error:
-            raise SpecError(str(error)) from error
-
     def _start(self, question: Question) -> Start:
         job, segment, is_patient = question.job, question.segment, question.is_patient
         # What the seller published does not change where its first segment starts, nor any that starts from the spec.
@@ -227,7 +202,7 @@ class Replayer:
             if is_free:
                 return Start(manifest, own)
             cid = output_cid(self._store, job, manifest, segment - 1)
-            return Start(manifest, self._cache.entry(cid, STATE_LIMITS))
+            return Start(manifest, self._materials.output(job, cid))
         except NotThere as error:
             # The root of a single segment is its leaf: what it should be can be told without the result.
             if job.segments > 1:
@@ -291,7 +266,7 @@ class Replayer:
         if start.manifest is None or (spec.is_chained and start.state is None):
             return None
         try:
-            theirs = self._cache.entry(output_cid(self._store, job, start.manifest, question.segment), STATE_LIMITS)
+            theirs = self._materials.output(job, output_cid(self._store, job, start.manifest, question.segment))
         except (IntegrityError, NotFound):
             return None
         sides = {"before": start.state, "theirs": theirs, "ours": product.output}

@@ -26,6 +26,10 @@ class Workspaces:
         """Where the last re-execution of a segment left its outputs; those of a closer look have names."""
         return self.home / "replay" / "-".join(filter(None, (str(job.job_id), str(segment), name)))
 
+    def outputs_of(self, job: Job) -> Path:
+        """Where what the seller published lies while its job is looked at."""
+        return self.home / "replay" / f"{job.job_id}-outputs"
+
     @contextmanager
     def passing(self) -> Iterator[Path]:
         """A folder for what is looked at and not kept."""
@@ -34,7 +38,7 @@ class Workspaces:
             yield Path(folder)
 
     def forget(self, job: Job) -> None:
-        """Removes what the re-executions of a job have left; the finding has all that is needed of it."""
+        """Removes what the re-executions of a job have left and fetched; the finding has all that is needed of it."""
         for workspace in (self.home / "replay").glob(f"{job.job_id}-*"):
             shutil.rmtree(workspace, ignore_errors=True)
 

@@ -51,6 +51,7 @@ def command(context: Context, job: str, segment: int | None, local: Path | None,
     wall_seconds = seconds or 3 * found.segment_seconds
     finding = replayer.replay(found, chosen, wall_seconds=wall_seconds, on_progress=_progress(context))
     _show(context, found, finding, _keep(context, found, finding, replayer.workspaces.of(found, chosen), local))
+    replayer.workspaces.forget(found)
     if not finding.matches:
         hint = f"within the audit window: swarm job challenge {found.job_id} --segment {chosen}"
         raise IntegrityError(f"segment {chosen} of job {found.job_id} is not what this machine finds", hint=hint)

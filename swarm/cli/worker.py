@@ -145,16 +145,17 @@ def policy_of(config: Config, *, only_job=None) -> Policy:
         types=parse_types(types, WORKLOADS) if types else None,
         images=parse_images(config.get("images") or "any"),
         hours=parse_hours(hours) if hours else (),
-        disk_bytes=_gib(config, "disk_gib"),
-        cache_bytes=_gib(config, "cache_gib"),
+        disk_bytes=gib(config, "disk_gib"),
+        cache_bytes=gib(config, "cache_gib"),
     )
 
 
 def size_of(config: Config) -> dict:
     """What one job may use, as `sandbox_for` takes it."""
-    return {"memory_bytes": _gib(config, "memory_gib"), "cpus": config.number("cpus"), "gpu": config.get("gpu")}
+    return {"memory_bytes": gib(config, "memory_gib"), "cpus": config.number("cpus"), "gpu": config.get("gpu")}
 
 
-def _gib(config: Config, key: str) -> int | None:
+def gib(config: Config, key: str) -> int | None:
+    """A setting in GiB as bytes; None where there is none."""
     size = config.number(key)
     return None if size is None else int(size * (1 << 30))

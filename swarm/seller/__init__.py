@@ -3,6 +3,6 @@
 next), worker (the loop that observes, plans and acts).
 
 What a person decides: policy (price, types, hours, sizes) and control (pause, drain, stop, hand back). Doing a job:
-acceptance (looks before it leaps), runs (executes and publishes), checkpoints (whole segments survive), quota and gas
-(what disk and account still carry). Being seen: report and board.
+acceptance (looks before it leaps), runs (executes and publishes), checkpoints (whole segments survive), gas
+(what the account still carries). Being seen: report and board.
 """

@@ -9,11 +9,11 @@ from swarm.chain.network import Chain
 from swarm.disk import DiskFull, is_full
 from swarm.errors import IntegrityError, JobFailed, NotFound, SwarmError, TransientError, UsageError, WrongBytes
 from swarm.execution.inputs import STATE_LIMITS, InputCache, Inputs, read_spec
+from swarm.execution.quota import Quota, cids_in, size_of
 from swarm.log import Log
 from swarm.protocol.hardware import class_number, needs_of
 from swarm.protocol.types import ZERO_DIGEST, Address, Amount, Job
 from swarm.seller.policy import Policy
-from swarm.seller.quota import Quota, cids_in, size_of
 from swarm.seller.view import Reason
 from swarm.storage.cid import DAG_PB, cid_from_digest
 from swarm.storage.port import Store

@@ -16,6 +16,7 @@ from swarm.chain.network import Chain
 from swarm.disk import sweep
 from swarm.errors import Reverted, TransientError
 from swarm.execution.inputs import InputCache
+from swarm.execution.quota import Quota
 from swarm.execution.segments import Sandbox
 from swarm.journal import Journal
 from swarm.log import Log
@@ -28,7 +29,6 @@ from swarm.seller.candidates import Candidates
 from swarm.seller.control import Control, Mode
 from swarm.seller.gas import Gauge
 from swarm.seller.handback import HandBacks
-from swarm.seller.quota import Quota
 from swarm.seller.retention import Deliverer
 from swarm.seller.runs import KIND, Runs
 from swarm.seller.view import Reason, Step, Work

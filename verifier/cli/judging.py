@@ -30,6 +30,7 @@ _CPUS = click.option("--cpus", help="Processors of one replay, default 2.  [SWAR
 @_MEMORY
 @_CPUS
 @_GPU
+@click.option("--cache-gib", help="The most fetched models and data may hold; the least recently used go first.")
 @click.option("--cost-per-hour", help="What this machine costs, in tokens: what pays less is not volunteered for.")
 @click.option("--collect-above", help="Earned fees from this many tokens on are paid out, default 5.")
 @click.option("--metrics-port", help="Serve /metrics, /healthz and /readyz on 127.0.0.1; default: off.")
@@ -42,7 +43,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     Before the first case the machine must get the golden job's known result; a pass is good for a day of restarts.
     """
     from swarm import daemon, log
-    from swarm.cli.worker import monitor
+    from swarm.cli.worker import gib, monitor
     from swarm.journal import Journal, KeyLock
     from swarm.monitoring import connections
     from swarm.units import parse_amount
@@ -62,7 +63,7 @@ def run(context: Context, sandbox: str, log_format: str, **options: str | None) 
     ]
     box.runner.reap(box.owner)
     _selftest(context, box).require(context.home / "selftest")
-    replayer = Replayer(context.store, box, context.home)
+    replayer = Replayer(context.store, box, context.home, cache_bytes=gib(context.config, "cache_gib"))
     replayer.workspaces.sweep()
     judge = Judge(
         chain=context.chain,

@@ -9,11 +9,11 @@ import pytest
 
 from swarm.errors import TransientError
 from swarm.execution.inputs import InputCache
+from swarm.execution.quota import Quota, cids_in
 from swarm.protocol.types import Amount, Comparison, JobStatus
 from swarm.seller.acceptance import Acceptance, Refused
 from swarm.seller.candidates import Candidates
 from swarm.seller.policy import Policy
-from swarm.seller.quota import Quota, cids_in
 from swarm.seller.view import Reason
 from swarm.storage.cid import parse
 from swarm.workloads.spec import canonical_json

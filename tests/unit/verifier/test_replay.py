@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from swarm.errors import JobFailed, OtherVersion, TransientError
+from swarm.execution.quota import cids_in
 from swarm.execution.segments import Sandbox, opening_of
 from swarm.protocol import commitment
 from swarm.protocol.types import MATCH, UNAVAILABLE, UNDELIVERED, Digest
@@ -275,3 +276,29 @@ def test_a_rest_whose_input_is_gone_is_no_finding(market):
     job = replace(market.submitted(), terms=replace(terms, input=GONE), segments=1)
     with pytest.raises(TransientError, match="an input"):
         judge(market).replay(job, 0, wall_seconds=60)
+
+
+# the disk
+
+
+def test_only_inputs_outlive_a_case(market):
+    """What sellers publish is another one each time: a judge that kept it would fill its disk."""
+    job, replayer = market.submitted(), judge(market)
+    replayer.replay(job, 2, wall_seconds=60)
+    assert list((replayer.workspaces.home / "replay").iterdir())
+    replayer.workspaces.forget(job)
+    assert not list((replayer.workspaces.home / "replay").iterdir())
+    cached = {path.name for path in (replayer.workspaces.home / "cache").iterdir()}
+    assert cached == cids_in(canonical_json(market.spec))
+
+
+def test_inputs_of_other_jobs_make_room_for_those_of_this_one(market):
+    job, home = market.submitted(), market.home / "judge"
+    other = home / "cache" / f"bafybei{'a' * 52}"
+    other.mkdir(parents=True)
+    (other / "model").write_bytes(bytes(1000))
+    Replayer(market.store, market.sandbox(), home, cache_bytes=1 << 30).replay(job, 2, wall_seconds=60)
+    assert other.exists()
+    finding = Replayer(market.store, market.sandbox(), home, cache_bytes=1).replay(job, 2, wall_seconds=60)
+    assert finding.matches and not other.exists()
+    assert (home / "cache").is_dir() and list((home / "cache").iterdir()), "its own inputs are in use"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much of the disk a worker may use: fetched inputs go when they were not used for longest, never one in use."""
+"""How much of the disk a worker or a judge may use: fetched inputs go when they were not used for longest, never one in
+use."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from swarm.log import Log
 
-log = Log("swarm.worker")
+log = Log("swarm.execution")
 _CID = re.compile(rb"baf(?:ybei|krei)[a-z2-7]{52}")
 
 

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
+from swarm.execution.quota import Quota, cids_in, size_of
 from swarm.seller.gas import GAS_PER_JOB, GAS_TO_FINISH, Runway
-from swarm.seller.quota import Quota, cids_in, size_of
 
 OLD, MIDDLE, NEW = (f"bafybei{letter * 52}" for letter in "abc")
 
