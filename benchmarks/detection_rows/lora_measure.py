@@ -55,7 +55,7 @@ def _run(bench, name: str, steps: range, trainers: dict) -> None:
         trainers[name].restore(bench.state(step))
         write_state(trainers[name], trainers[name].step(step), _result(bench, name, step))
     # A model a variant would fill the memory.
-    if bench.name == "real":
+    if bench.model == "real":
         del trainers[name]
     spent = time.process_time() - began
     print(f"{bench.name} {name}: steps {missing[0]}-{missing[-1]}, {spent:.0f} cpu s", flush=True)
@@ -86,7 +86,7 @@ def measured(bench) -> list[dict]:
             for what, value in named(apart, step).items():
                 found[what].append(value)
         facts = {
-            "model": bench.name,
+            "model": bench.model,
             "precision": precision,
             "way": "eager, micro-batches of 1" if name == LOOK else name,
         }
@@ -104,11 +104,10 @@ def main() -> None:
     if sys.argv[1] == "measured":
         import json
 
-        from detection_rows.lora_bench import CACHE, Bench
+        from detection_rows.lora_bench import CACHE, CERTIFICATE, Bench
 
-        rows = [
-            row for name, steps in (("real", 60), ("tiny", 200)) for row in measured(Bench(name, steps, CACHE / name))
-        ]
+        sources = [(f"{model}{CERTIFICATE}", steps) for model, steps in (("real", 60), ("tiny", 200))]
+        rows = [row for name, steps in sources for row in measured(Bench(name, steps, CACHE / name))]
         print(json.dumps({"measured": rows}))
         return
     name, steps, *names = sys.argv[1:]
