@@ -26,6 +26,7 @@ from swarm.workloads.workload import Assessment, Fact, LooksCloser, Zone
 from verifier.closer import ReplayCloser, Sides
 from verifier.evidence import finite, leaf_evidence, word_evidence
 from verifier.finding import Finding
+from verifier.memory import Memory
 from verifier.question import NotThere, Question, Start
 from verifier.workspaces import Workspaces
 
@@ -35,7 +36,7 @@ class Replayer:
 
     def __init__(self, store: Store, sandbox: Sandbox, home: Path) -> None:
         self._store, self._sandbox, self.workspaces = store, sandbox, Workspaces(home)
-        self._cache = InputCache(store, home / "cache")
+        self._cache, self._memory = InputCache(store, home / "cache"), Memory(home / "learned.json")
 
     def replay(
         self,
@@ -139,7 +140,8 @@ class Replayer:
 
         known = {(question.index, ()): execution}
         whole = range(first, first + question.job.segments)
-        return ReplayCloser(whole, lambda segment: self._sides(at[segment]), run, known, {question.index: sides})
+        seen = {question.index: sides}
+        return ReplayCloser(whole, lambda segment: self._sides(at[segment]), run, self._memory, known, seen)
 
     def _checked(self, question: Question, before: Path | None, theirs: Path) -> Execution:
         """What the comparison needs of ours: the segment again, or what the workload's checker leaves."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs variants of single steps from the honest states and keeps every result; a broken run goes on where it was.
 
-python benchmarks/detection_rows/lora_measure.py real 60 ["int8 base" …]
+python benchmarks/detection_rows/lora_measure.py real 150 ["int8 base" …]
+python benchmarks/detection_rows/lora_measure.py rows tiny 200    puts what was measured into results/lora_rows.json
 """
 
 from __future__ import annotations
@@ -109,6 +110,12 @@ def main() -> None:
         sources = [(f"{model}{CERTIFICATE}", steps) for model, steps in (("real", 60), ("tiny", 200))]
         rows = [row for name, steps in sources for row in measured(Bench(name, steps, CACHE / name))]
         print(json.dumps({"measured": rows}))
+        return
+    if sys.argv[1] == "rows":
+        from detection_rows.lora import keep, rows_of
+        from detection_rows.lora_bench import CACHE, Bench
+
+        keep(list(rows_of(Bench(sys.argv[2], int(sys.argv[3]), CACHE / sys.argv[2]))))
         return
     name, steps, *names = sys.argv[1:]
     kept = {key: os.environ.get(key) for key in ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")}

@@ -3,7 +3,7 @@
 
 The rule (verification.md, C5): accept is five times the 99.9 % quantile of honest distances, or their largest if there
 are fewer than a thousand; reject is fifty times that, or half of the weakest cheat that saves work if that is more.
-Five and not ten: beyond accept nobody is convicted, a judge looks closer, and tf32 on a tiny model begins at nine times.
+Five and not ten: beyond accept a judge looks closer, which convicts nobody, and tf32 on a tiny model begins at nine.
 """
 
 from __future__ import annotations

@@ -66,9 +66,9 @@ def closer_look(
 ) -> Zone:
     """Decides what a first look left open; `first` and `second` are the distances from the judge's two replays.
 
-    Rejects only what is, in both stacks, beyond what the two most different machines of the class are apart (five times:
-    accept) and beyond this segment's own noise. The second adapts to the model: where honest machines are farther apart
-    than on any model that was measured, the judge's two stacks are as well.
+    Rejects only what is, in both stacks, beyond five times what the most different machines of the class are apart
+    (accept) and beyond this segment's own noise. The second adapts to the model: where honest machines are farther
+    apart than on any model that was measured, the judge's two stacks are as well.
     """
     for what, bound in bounds.items():
         if what not in first:
