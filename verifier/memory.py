@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 
-from swarm.seller.control import write_atomically
+from swarm.disk import partial
 
 KEPT = 16  # of each key
 KEYS = 1000
@@ -34,7 +34,7 @@ class Memory:
         with self.lock:
             known = self._read()
             known[key] = [*known.pop(key, []), dict(found)][-KEPT:]
-            write_atomically(self.path, dict(list(known.items())[-KEYS:]))
+            self._write(dict(list(known.items())[-KEYS:]))
 
     def _read(self) -> dict[str, list[dict[str, float]]]:
         try:
@@ -42,3 +42,12 @@ class Memory:
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+    def _write(self, known: dict[str, list[dict[str, float]]]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = partial(self.path)
+        try:
+            fresh.write_text(json.dumps(known))
+            fresh.replace(self.path)
+        finally:
+            fresh.unlink(missing_ok=True)

@@ -120,7 +120,7 @@ class Judge:
 
 
 def test_a_judge_that_knows_the_level_needs_no_second_replay(tmp_path):
-    judge = Judge(tmp_path, 1.02)
+    judge = Judge(tmp_path, 1.01)
     for segment in (20, 21, 22):
         found = look_closer(spec(), segment, judge)
         assert (found.zone, found.facts["look"]) == (Zone.ACCEPT, "noise")
@@ -131,7 +131,7 @@ def test_a_judge_that_knows_the_level_needs_no_second_replay(tmp_path):
 
 
 def test_in_the_first_steps_there_is_no_level(tmp_path):
-    judge = Judge(tmp_path, 1.02)
+    judge = Judge(tmp_path, 1.01)
     judge.learned = [{"gradient": 1.0, "weights": 1.0, "second_moment": 1.0}] * level.NEEDED
     assert look_closer(spec(), 4, judge).facts["look"] == "noise"
     assert len(judge.learned) == level.NEEDED
@@ -145,6 +145,6 @@ def test_a_level_convicts_nobody_and_a_cheat_teaches_none(tmp_path):
     assert (found.zone, found.facts["look"]) == (Zone.REJECT, "noise")
     assert len(judge.learned) == level.NEEDED
     (tmp_path / "honest").mkdir()
-    honest = Judge(tmp_path / "honest", 1.02)
+    honest = Judge(tmp_path / "honest", 1.01)
     honest.learned = [{"gradient": 1e-6, "weights": 1e-6, "second_moment": 1e-6}] * level.NEEDED
     assert look_closer(spec(), 20, honest).zone is Zone.ACCEPT
