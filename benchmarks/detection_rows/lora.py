@@ -113,9 +113,11 @@ class Cached:
 
 
 def keep(found: list[dict], kept: Path = KEPT_ROWS) -> None:
-    """Puts rows in the place of those of the same name, model and class; the others stay as they were measured."""
+    """Puts rows in the place of those of the same name, model and class that have no more segments; the others stay."""
     content = {_name_of(row): row for row in json.loads(kept.read_text())["rows"]}
-    content |= {_name_of(row): row for row in found}
+    for row in found:
+        if row["segments"] >= content.get(_name_of(row), row)["segments"]:
+            content[_name_of(row)] = row
     kept.write_text(json.dumps({"rows": list(content.values())}, indent=1, sort_keys=True) + "\n")
 
 
