@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from swarm.execution.segments import Execution
+from verifier.memory import Memory
 
 Sides = tuple[Path | None, Path]
 Way = tuple[int, tuple[tuple[str, str | int | bool], ...]]
@@ -20,6 +21,7 @@ class ReplayCloser:
     segments: range  # those of the spec that the job has
     sides_of: Callable[[int], Sides]
     execute: Callable[[int, Path | None, str, dict], Execution]  # segment, state before it, workspace's name, numeric
+    memory: Memory
     done: dict[Way, Execution] = field(default_factory=dict)
     seen: dict[int, Sides] = field(default_factory=dict)
 
@@ -34,6 +36,12 @@ class ReplayCloser:
             before, _ = self.sides(segment)
             self.done[way] = self.execute(segment, before, f"look-{len(self.done)}", numeric)
         return self.done[way].products[-1].output
+
+    def recall(self, key: str) -> Sequence[Mapping[str, float]]:
+        return self.memory.recall(key)
+
+    def learn(self, key: str, found: Mapping[str, float]) -> None:
+        self.memory.learn(key, found)
 
     @property
     def seconds(self) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from verifier.closer import ReplayCloser, Sides
 from verifier.evidence import finite, leaf_evidence, word_evidence
 from verifier.finding import Finding
 from verifier.materials import Materials
+from verifier.memory import Memory
 from verifier.question import NotThere, Question, Start
 from verifier.workspaces import Workspaces
 
@@ -38,6 +39,7 @@ class Replayer:
     def __init__(self, store: Store, sandbox: Sandbox, home: Path, *, cache_bytes: int | None = None) -> None:
         self._store, self._sandbox, self.workspaces = store, sandbox, Workspaces(home)
         self._materials = Materials(store, self.workspaces, Quota(home, cache_bytes=cache_bytes))
+        self._memory = Memory(home / "learned.json")
 
     def replay(
         self,
@@ -141,7 +143,8 @@ class Replayer:
 
         known = {(question.index, ()): execution}
         whole = range(first, first + question.job.segments)
-        return ReplayCloser(whole, lambda segment: self._sides(at[segment]), run, known, {question.index: sides})
+        seen = {question.index: sides}
+        return ReplayCloser(whole, lambda segment: self._sides(at[segment]), run, self._memory, known, seen)
 
     def _checked(self, question: Question, before: Path | None, theirs: Path) -> Execution:
         """What the comparison needs of ours: the segment again, or what the workload's checker leaves."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from swarm.workloads.exact import compare
 from swarm.workloads.lora.assess import assess, bounds_of, look_closer
 from swarm.workloads.lora.spec import LoraSpec
 from swarm.workloads.workload import Zone
+from verifier.memory import KEPT
 
-REAL_STEPS, TINY_STEPS, QUICK_STEPS = 60, 200, 20
+REAL_STEPS, TINY_STEPS, QUICK_STEPS = 150, 200, 20
+KEPT_ROWS = Path(__file__).resolve().parents[1] / "results" / "lora_rows.json"
 SCALES = {"real": "SmolLM2-135M", "tiny": "tiny Llama"}
 # name, kind, saves at least a tenth of the work, class it is judged in
 RUN = [
@@ -85,19 +88,41 @@ class Cached:
     judge: str  # the variant that is the judge's own first replay
     theirs: Callable[[int], Path]
     segments: range
+    memory: dict[str, list]  # what closer looks have learned, in the rows before as well
+    ways: set = field(default_factory=set)  # what was run
 
     def sides(self, segment: int) -> tuple[Path, Path]:
         return self.bench.state(segment), self.theirs(segment)
 
     def run(self, segment: int, **numeric: str | int | bool) -> Path:
+        self.ways.add((segment, *sorted(numeric)))
         if numeric.get("precision") == "fp32":
             return self.bench.state(segment + 1)
         return folder_of(self.bench, LOOK) / f"{segment:04}" if numeric else self.ours(segment)
+
+    def recall(self, key: str) -> list:
+        return self.memory.get(key, [])
+
+    def learn(self, key: str, found: dict[str, float]) -> None:
+        self.memory[key] = [*self.recall(key), found][-KEPT:]
 
     def ours(self, segment: int) -> Path:
         if self.judge == "fp32":
             return self.bench.state(segment + 1)
         return folder_of(self.bench, self.judge) / f"{segment:04}"
+
+
+def keep(found: list[dict], kept: Path = KEPT_ROWS) -> None:
+    """Puts rows in the place of those of the same name, model and class that have no more segments; the others stay."""
+    content = {_name_of(row): row for row in json.loads(kept.read_text())["rows"]}
+    for row in found:
+        if row["segments"] >= content.get(_name_of(row), row)["segments"]:
+            content[_name_of(row)] = row
+    kept.write_text(json.dumps({"rows": list(content.values())}, indent=1, sort_keys=True) + "\n")
+
+
+def _name_of(row: dict) -> tuple[str, str, str]:
+    return row["model"], row["name"], row["class"]
 
 
 def rows(quick: bool) -> list[dict]:
@@ -107,28 +132,37 @@ def rows(quick: bool) -> list[dict]:
             bench = prepared("tiny", QUICK_STEPS, Path(scratch))
             names = [name for name, *_ in RUN] + [LOOK]
             measure(bench, [name for name in names if name not in ("AVX-512", "no AVX2")], steps=QUICK_STEPS)
-            return list(_rows(bench))
+            return list(rows_of(bench))
     found = []
     for name, steps in (("real", REAL_STEPS), ("tiny", TINY_STEPS)):
-        found += _rows(Bench(name, steps, CACHE / name))
+        found += rows_of(Bench(name, steps, CACHE / name))
     return found
 
 
-def _rows(bench: Bench) -> Iterator[dict]:
+def rows_of(bench: Bench) -> Iterator[dict]:
+    """The rows of all variants that were measured. Honest ones come first: from them a judge learns the level."""
+    memory: dict[str, list] = {}
     for name, kind, saves, judged_in in RUN:
         folder = folder_of(bench, name)
         steps = [step for step in range(bench.steps) if _is_whole(folder / f"{step:04}")]
         steps = [step for step in steps if _is_judged(bench, judged_in, step)]
         if steps:
-            yield _row(bench, name, kind, saves, judged_in, steps, lambda step, at=folder: at / f"{step:04}")
+            theirs = partial(_of, folder)
+            yield _row(bench, name, kind, saves, judged_in, steps, theirs, memory)
     for precision, made in (("fp32", MADE), ("bf16", BF16_MADE)):
         for name, saves, make, is_single in made:
             with tempfile.TemporaryDirectory(prefix="swarm-cheat-") as scratch:
                 shown = name if precision == "fp32" else f"{precision}, {name}"
-                yield _made(bench, shown, saves, make, is_single, precision, Path(scratch))
+                yield _made(bench, shown, saves, make, is_single, precision, Path(scratch), memory)
 
 
-def _made(bench: Bench, name: str, saves: bool, make: Callable, is_single: bool, precision: str, home: Path) -> dict:
+def _of(folder: Path, step: int) -> Path:
+    return folder / f"{step:04}"
+
+
+def _made(
+    bench: Bench, name: str, saves: bool, make: Callable, is_single: bool, precision: str, home: Path, memory: dict
+) -> dict:
     source = {"fp32": None, "bf16": "bf16, eager, micro-batches of 1"}[precision]
     steps = [s for s in range(bench.steps) if source is None or _is_whole(folder_of(bench, source) / f"{s:04}")]
     steps = [step for step in steps if _is_judged(bench, precision, step)]
@@ -143,15 +177,22 @@ def _made(bench: Bench, name: str, saves: bool, make: Callable, is_single: bool,
         target = home / f"{step:04}"
         return target if target.exists() else make(*map(cheats.Output.read, sides)).write(target)
 
-    row = _row(bench, name, "cheat", saves, precision, steps, theirs)
+    row = _row(bench, name, "cheat", saves, precision, steps, theirs, memory)
     return row | ({"note": "one segment of the job: the draw must hit it"} if is_single else {})
 
 
 def _row(
-    bench: Bench, name: str, kind: str, saves: bool, judged_in: str, steps: list[int], theirs: Callable[[int], Path]
+    bench: Bench,
+    name: str,
+    kind: str,
+    saves: bool,
+    judged_in: str,
+    steps: list[int],
+    theirs: Callable[[int], Path],
+    memory: dict[str, list],
 ) -> dict:
     spec = _spec(bench, judged_in)
-    closer = Cached(bench, judged_in, theirs, range(bench.steps))
+    closer = Cached(bench, judged_in, theirs, range(bench.steps), memory)
     rejected = escalated = replays = unequal = 0
     facts: dict = {}
     closest = []
@@ -160,13 +201,13 @@ def _row(
         found = assess(spec, step, before=before, theirs=output, ours=closer.ours(step))
         closest.append(found.facts.get("first_moment", np.inf))
         facts = max(facts, dict(found.facts), key=len)
-        replays += 1
+        closer.ways = {(step,)}
         if found.zone is Zone.ESCALATE:
             closer.segments = _pool(steps)
             found = look_closer(spec, step, closer)
-            escalated, replays = escalated + 1, replays + 1
+            escalated += 1
             facts = max(facts, {**facts, **found.facts}, key=len)
-        rejected += found.zone is Zone.REJECT
+        rejected, replays = rejected + (found.zone is Zone.REJECT), replays + len(closer.ways)
         unequal += not compare(output, bench.state(step + 1)).matched
     finite = [value for value in closest if np.isfinite(value)]
     return {
@@ -183,6 +224,7 @@ def _row(
         "not_bit_equal": unequal,
         "first_moment_min": _short(min(finite)) if finite else None,
         "first_moment_max": _short(max(finite)) if finite else None,
+        "unseen": True,  # by the certificate
         "judge_share": f"{replays / len(steps):.2f}/n",
         "evidence_bytes": len(json.dumps(facts | machine.facts(), default=float)) // 100 * 100,
     }

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs variants of single steps from the honest states and keeps every result; a broken run goes on where it was.
 
-python benchmarks/detection_rows/lora_measure.py real 60 ["int8 base" …]
+python benchmarks/detection_rows/lora_measure.py real 150 ["int8 base" …]
+python benchmarks/detection_rows/lora_measure.py rows tiny 200    puts what was measured into results/lora_rows.json
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def _run(bench, name: str, steps: range, trainers: dict) -> None:
         trainers[name].restore(bench.state(step))
         write_state(trainers[name], trainers[name].step(step), _result(bench, name, step))
     # A model a variant would fill the memory.
-    if bench.name == "real":
+    if bench.model == "real":
         del trainers[name]
     spent = time.process_time() - began
     print(f"{bench.name} {name}: steps {missing[0]}-{missing[-1]}, {spent:.0f} cpu s", flush=True)
@@ -86,7 +87,7 @@ def measured(bench) -> list[dict]:
             for what, value in named(apart, step).items():
                 found[what].append(value)
         facts = {
-            "model": bench.name,
+            "model": bench.model,
             "precision": precision,
             "way": "eager, micro-batches of 1" if name == LOOK else name,
         }
@@ -104,12 +105,17 @@ def main() -> None:
     if sys.argv[1] == "measured":
         import json
 
+        from detection_rows.lora_bench import CACHE, CERTIFICATE, Bench
+
+        sources = [(f"{model}{CERTIFICATE}", steps) for model, steps in (("real", 60), ("tiny", 200))]
+        rows = [row for name, steps in sources for row in measured(Bench(name, steps, CACHE / name))]
+        print(json.dumps({"measured": rows}))
+        return
+    if sys.argv[1] == "rows":
+        from detection_rows.lora import keep, rows_of
         from detection_rows.lora_bench import CACHE, Bench
 
-        rows = [
-            row for name, steps in (("real", 60), ("tiny", 200)) for row in measured(Bench(name, steps, CACHE / name))
-        ]
-        print(json.dumps({"measured": rows}))
+        keep(list(rows_of(Bench(sys.argv[2], int(sys.argv[3]), CACHE / sys.argv[2]))))
         return
     name, steps, *names = sys.argv[1:]
     kept = {key: os.environ.get(key) for key in ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")}

@@ -29,7 +29,7 @@ from swarm.workloads.dataset import Examples
 from swarm.workloads.lora.initial import write_initial_state
 
 FALSE_ALARMS = 0.05
-JOBS, STEPS = 25, 40
+JOBS, STEPS, RATE = 25, 40, 2e-4
 QUICK = {"jobs": 3, "steps": 10, "ways": ("other kernels",), "cheats": ("half the batch", "int8 base")}
 HELD_OUT = 16
 SCALES = {"real": "SmolLM2-135M", "tiny": "tiny Llama"}
@@ -105,7 +105,7 @@ class Jobs:
         """The validation loss at the end of a job."""
         from swarm.jobs.model import summed_loss
 
-        training = self.bench.training | {"seed": seed}
+        training = self.bench.training | {"seed": seed, "learning_rate": RATE}
         state = self.home / f"state-{seed}-{other}"
         if not state.exists():
             seeded = self.bench.spec.training.model_copy(update={"seed": seed + 1000 * other})

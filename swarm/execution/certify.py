@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measures how far honest machines are apart, and writes a certificate: bounds with the samples they come from.
 
-The rule (verification.md, C5): accept is ten times the 99.9 % quantile of honest distances, or their largest if there
+The rule (verification.md, C5): accept is five times the 99.9 % quantile of honest distances, or their largest if there
 are fewer than a thousand; reject is fifty times that, or half of the weakest cheat that saves work if that is more.
+Five and not ten: beyond accept a judge looks closer, which convicts nobody, and tf32 on a tiny model begins at nine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from swarm.workloads.lora.distance import distance
 
 PROGRAM = ("python", "-m", "swarm.jobs.calibrate")
 KINDS = ("weights", "early_weights", "first_moment", "second_moment")
-QUANTILE, ENOUGH, ACCEPT, REJECT = 99.9, 1000, 10.0, 50.0
+QUANTILE, ENOUGH, ACCEPT, REJECT = 99.9, 1000, 5.0, 50.0
 CHEAT, CHEAT_IN_4_BIT = "int8 base", "single quantisation"
 _CID = "ipfs://bafkrei" + "a" * 52
 _SECONDS = 3600.0

@@ -45,6 +45,12 @@ class Closer(Protocol):
     def run(self, segment: int, **numeric: str | int | bool) -> Path:
         """Our own output of a segment, computed otherwise (swarm.jobs.numeric); each way is run once."""
 
+    def recall(self, key: str) -> Sequence[Mapping[str, float]]:
+        """What this judge learned before under a key, in this job or another; the newest last."""
+
+    def learn(self, key: str, found: Mapping[str, float]) -> None:
+        """Keeps what was measured for later looks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pins:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from swarm.errors import IntegrityError
 from swarm.workloads.certificates import Bound, certificate_for, entry_name
-from swarm.workloads.lora import bounds
+from swarm.workloads.lora import bounds, level
 from swarm.workloads.lora.distance import distance
 from swarm.workloads.verification import Verification
 from swarm.workloads.workload import Assessment, Closer, Zone
@@ -56,17 +56,41 @@ def look_closer(spec: LoraSpec, segment: int, closer: Closer) -> Assessment:
 
 
 def _noise_look(spec: LoraSpec, segment: int, closer: Closer) -> Assessment:
-    """Against fp32, in units of our own distance from it in the job's precision; where one segment does not tell, four
-    together do."""
+    """Against the level of noise that is known, without another replay; where that does not tell, against fp32 in units
+    of our own distance from it in the job's precision; where one segment does not tell, several together do."""
+    known, facts = _level_look(spec, segment, closer)
+    if known is Zone.ACCEPT:
+        return Assessment(known, facts)
     found, noise = _from_fp32(spec, segment, closer)
     zone = bounds.noise_zone(found, noise)
-    facts = {"look": "noise", "ratio": bounds.noise_ratio(found, noise), **_facts("noise", noise)}
+    facts |= {"look": "noise", "ratio": bounds.noise_ratio(found, noise), **_facts("noise", noise)}
+    if zone is Zone.ACCEPT:
+        _learn(spec, segment, closer)
     if zone is not Zone.ESCALATE:
         return Assessment(zone, facts)
     sides = [_from_fp32(spec, other, closer) for other in _spread(segment, closer.segments)]
     ratio = bounds.pooled([found for found, _ in sides], [noise for _, noise in sides])
     zone = Zone.REJECT if ratio > bounds.POOLED_REJECT else Zone.ACCEPT
     return Assessment(zone, facts | {"look": "pooled", "pooled_ratio": ratio, "pooled_segments": len(sides)})
+
+
+def _level_look(spec: LoraSpec, segment: int, closer: Closer) -> tuple[Zone, dict[str, float | str]]:
+    before, theirs = closer.sides(segment)
+    found = level.measured(spec, segment, before, theirs, closer.run(segment))
+    known = closer.recall(level.key_of(spec))
+    ratios = level.ratios(found, known) if found else None
+    if ratios is None:
+        return Zone.ESCALATE, {}
+    zone = Zone.ACCEPT if level.passes(ratios) else Zone.ESCALATE
+    return zone, {"look": "level", "levels": len(known), **_facts("level_ratio", ratios)}
+
+
+def _learn(spec: LoraSpec, segment: int, closer: Closer) -> None:
+    """Keeps our own noise of a segment that passed: what a cheat left is no place to measure from."""
+    ours, reference = closer.run(segment), closer.run(segment, precision="fp32")
+    found = level.measured(spec, segment, closer.sides(segment)[0], ours, reference)
+    if found:
+        closer.learn(level.key_of(spec), found)
 
 
 def _from_fp32(spec: LoraSpec, segment: int, closer: Closer) -> tuple[dict[str, float], dict[str, float]]:

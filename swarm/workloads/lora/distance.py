@@ -54,6 +54,24 @@ def distance(before: Path, theirs: Path, ours: Path) -> Distance:
     return Distance(weights, first, second)
 
 
+def gradient_error(before: Path, theirs: Path, ours: Path, *, decay: float) -> float:
+    """How far the gradients are apart that moved the first moment, relative to ours: the root mean square over tensors.
+
+    `decay`: what is left of the moment before, β1 to the number of steps. The moment less that is the sum of the
+    segment's gradients, so neither the momentum nor one tensor with large gradients blurs the picture. On one model it
+    hardly changes from segment to segment, which no distance in units of an update does. Tensors without a gradient (A
+    of LoRA while B is zero) do not count; files must be readable and of one form, as `distance` found them.
+    """
+    start, found, own = read_state(before), read_state(theirs), read_state(ours)
+    shares = []
+    for name in (name for name in own if name.startswith("m.")):
+        moved = _norm([own[name].astype(np.float64) - decay * start[name]])
+        apart = _norm([found[name].astype(np.float64) - own[name]])
+        if moved or apart:
+            shares.append(apart / moved if moved else np.inf)
+    return float(np.sqrt(np.mean(np.square(shares)))) if shares else 0.0
+
+
 def read_state(folder: Path) -> dict[str, np.ndarray]:
     """All tensors of a state by name. Raises NotFound, and IntegrityError for one that stands in the wrong file: only
     the adapter's file is delivered, so weights that hide among the moments would be compared and never be bought."""

@@ -42,7 +42,7 @@ def row(way, values, kind="honest", precision="fp32", segments=50):
 def test_bounds_follow_from_the_farthest_honest_way_and_the_weakest_cheat():
     rows = [row("near", [1e-7, 2e-7]), row("far", [1e-6, 2e-6]), row("int8", [0.02, 0.5], kind="cheat")]
     bound = certificate(rows, ["process"])["classes"]["fp32"]["bounds"]["weights"]
-    assert (bound["accept"], bound["reject"]) == (pytest.approx(2e-5), pytest.approx(0.01))
+    assert (bound["accept"], bound["reject"]) == (pytest.approx(1e-5), pytest.approx(0.01))
 
 
 def test_a_cheat_near_the_noise_does_not_pull_the_bound_into_it():
@@ -82,7 +82,7 @@ def test_rows_measured_elsewhere_are_merged_into_what_is_measured_here(tmp_path,
     assert done.exit_code == 0, done.output
     found = json.loads(target.read_text())
     assert found["measured"] == here + elsewhere["measured"] and found["engines"] == ["process"]
-    assert found["classes"]["fp32"]["bounds"]["weights"]["accept"] == pytest.approx(4e-5)
+    assert found["classes"]["fp32"]["bounds"]["weights"]["accept"] == pytest.approx(2e-5)
     assert found["classes"]["bf16"]["bounds"]["weights"]["reject"] == pytest.approx(1.0)
     assert found["classes"]["bf16"]["emulated"] and found["classes"]["bf16"]["honest_samples"] == 100
     assert [(golden.model, golden.four_bit) for golden in asked] == [(None, True)]

@@ -48,7 +48,34 @@ def test_a_closer_look_rejects_only_what_two_stacks_see():
 
 def test_a_closer_look_forgives_what_this_segment_s_own_noise_explains():
     far = changed(first_moment=1e-3)
-    assert bounds.closer_look(far, far, changed(first_moment=1e-4), LIMITS) is Zone.ACCEPT
+    assert bounds.closer_look(far, far, changed(first_moment=6e-6), LIMITS) is Zone.ACCEPT
+    assert bounds.closer_look(far, far, changed(first_moment=4e-6), LIMITS) is Zone.REJECT
+
+
+# first look, second look and the judge's own noise of the first moment, as measured
+TF32_ON_THE_TINY_MODEL = (5.83e-4, 5.83e-4, 4.8e-7)  # the nearest of 200 segments
+TF32_ON_SMOLLM2 = (1.84e-3, 1.84e-3, 3.06e-6)
+AVX_512_ON_SMOLLM2 = (9.7e-5, 9.7e-5, 3.3e-6)  # the farthest that any honest machine was
+
+
+def decided(first: float, second: float, noise: float) -> Zone:
+    sides = ({"first_moment": value} for value in (first, second, noise))
+    return bounds.closer_look(*sides, certificate_for("process", "fp32").bounds["fp32"])
+
+
+@pytest.mark.parametrize("measured", [TF32_ON_THE_TINY_MODEL, TF32_ON_SMOLLM2])
+def test_tf32_sold_as_fp32_does_not_pass_a_closer_look(measured):
+    assert decided(*measured) is Zone.REJECT
+
+
+def test_the_farthest_honest_machine_could_be_four_times_farther_and_would_pass_a_closer_look():
+    first, second, noise = AVX_512_ON_SMOLLM2
+    assert decided(4 * first, 4 * second, noise) is Zone.ACCEPT
+
+
+def test_noise_that_grows_with_the_model_is_forgiven_whatever_the_class_s_bound():
+    """A model a hundred times as noisy as any that was measured: the judge's own stacks show it."""
+    assert decided(*(100 * value for value in AVX_512_ON_SMOLLM2)) is Zone.ACCEPT
 
 
 @pytest.mark.parametrize(("ratio", "zone"), [(1.1, Zone.ACCEPT), (2.3, Zone.ESCALATE), (3.5, Zone.REJECT)])
