@@ -19,6 +19,7 @@ from swarm.clock import wait_for
 from swarm.protocol.hardware import class_number
 from swarm.protocol.types import JobId
 from swarm.units import parse_amount
+from tests.integration.warm import run_command
 
 JUDGES = ("judith", "jules", "jana", "jorge")
 # Key stretching is not what these tests are about.
@@ -68,14 +69,7 @@ class Market:
 
     def call(self, person: str, program: str, *arguments: str, timeout: float = 300) -> tuple[int, str, str]:
         """A command to its end: exit code, stdout, stderr."""
-        result = subprocess.run(
-            [sys.executable, "-m", _module(program), *arguments],
-            env=self.environment(person),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=timeout,
-        )
+        result = run_command(_module(program), arguments, self.environment(person), timeout=timeout)
         return result.returncode, result.stdout, result.stderr
 
     def facts(self, person: str, program: str, *arguments: str) -> dict | list:
