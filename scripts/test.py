@@ -117,6 +117,7 @@ def _run(environment, suite: str, *, extra: list[str], hold: bool = False) -> bo
     else:
         # What plays on a chain waits for blocks most of the time: other files run meanwhile.
         beside = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder"] if suite == "integration" else []
+        beside += ["--durations=15"] if suite == "integration" else []
         command = [environment.python(), "-m", "pytest", f"tests/{suite}", "-q", *beside, *extra]
         env = environment.node_env()
     title = f"\n== {suite}\n"

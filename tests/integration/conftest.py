@@ -12,6 +12,7 @@ from tests.integration.market import Market
 # Whole files go to one process each (scripts/test.py): the longest begin, so that none is left alone at the end.
 LONGEST_FIRST = (
     "test_tolerance_market",
+    "test_detection",
     "test_kill_judge",
     "test_market",
     "test_worker_faults",
