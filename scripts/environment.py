@@ -103,9 +103,10 @@ def brownie_test(
     """
     # Brownie makes its folders, but not their parents.
     (root / "build" / "brownie").mkdir(parents=True, exist_ok=True)
-    anvil = next((ROOT / "tools" / "chain" / "node_modules" / "@foundry-rs").glob("anvil-*/bin"))
-    path = f"{CONTRACTS_VENV / 'bin'}:{anvil}:{node_env()['PATH']}"
-    env = os.environ | {"PATH": path, "SOLCX_BINARY_PATH": str(ROOT / "scripts" / "solc_wrapper")}
+    anvil = next((ROOT / "tools" / "chain" / "node_modules" / "@foundry-rs").glob("anvil-*/bin/anvil"))
+    path = f"{CONTRACTS_VENV / 'bin'}:{ROOT / 'scripts' / 'anvil_wrapper'}:{node_env()['PATH']}"
+    ours = {"SOLCX_BINARY_PATH": str(ROOT / "scripts" / "solc_wrapper"), "SWARM_ANVIL": str(anvil)}
+    env = os.environ | {"PATH": path} | ours
     files = [str(Path("tests/contracts") / name) for name in tests]
     return [str(CONTRACTS_VENV / "bin" / "brownie"), "test", *files, *extra], env
 

@@ -22,6 +22,8 @@ from swarm.protocol.types import Address, Amount
 
 GAS_GIFT_WEI = 10**19
 BLOCK_SECONDS = 1
+# States of older blocks are forgotten: anvil would write them to the home folder, gigabytes a day, for good.
+KEPT_STATES = 500
 
 
 def find_anvil() -> str:
@@ -91,7 +93,7 @@ class Devnet:
     def _start_anvil(self) -> ChainClient:
         self.directory.mkdir(parents=True, exist_ok=True)
         command = [find_anvil(), "--host", "127.0.0.1", "--port", str(self._port), "--chain-id", str(DEVNET_CHAIN_ID)]
-        command += ["--silent", "--timestamp", str(int(time.time()))]
+        command += ["--silent", "--timestamp", str(int(time.time())), "--prune-history", str(KEPT_STATES)]
         with (self.directory / "anvil.log").open("ab") as log:
             # A session of its own: ^C in the terminal reaches us first, and we end anvil last.
             self._anvil = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

@@ -11,7 +11,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from swarm.chain.client import ChainClient
-from swarm.chain.devnet import find_anvil, free_port
+from swarm.chain.devnet import KEPT_STATES, find_anvil, free_port
 from swarm.clock import wait_for
 from swarm.errors import SwarmError
 
@@ -23,6 +23,7 @@ class Node:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         command = [find_anvil(), "--silent", "--port", str(port), "--chain-id", str(chain_id), "--no-mining"]
+        command += ["--prune-history", str(KEPT_STATES)]
         command += ["--fork-url", fork] if fork else []
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
