@@ -57,7 +57,7 @@ def main() -> None:
             failed = [name for lane in list(pool.map(play, lanes)) for name in lane]
     except environment.SetupFailed as error:
         sys.exit(f"error: {error}")
-    # The environments take about 8 GB, the tests 3 more while they run: a full disk fails them in many ways.
+    # The environments take about 7 GB, the tests up to 2 more while they run: a full disk fails them in many ways.
     print(f"free disk: {before:.1f} GB before, {_free_gigabytes():.1f} GB now", flush=True)
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

@@ -104,6 +104,7 @@ class Observer:
         is_missing = due is not None and now >= due
         drawn = draw.is_audited(job, seed, is_fallback)
         lacks_judge = case.status is CaseStatus.JUDGING and not case.judge
+        is_heard = ballot is not None and ballot.status is BallotStatus.REVEALING and ballot.is_heard
         foreseen = Foreseen(case, ballot)
         if drawn and job.status is JobStatus.SUBMITTED and not job.audited:
             foreseen = self._foresight.of_case(job, case, seed, now, self.my_slots())
@@ -119,7 +120,7 @@ class Observer:
             ballot=foreseen.ballot,
             left_until=foreseen.left_until,
             undrawn=foreseen.ballot is not ballot,
-            heard_since=self._heard.get((job.job_id, case.round), now) if _is_heard(ballot) else 0,
+            heard_since=self._heard.get((job.job_id, case.round), now) if is_heard else 0,
             outage=self._outage_of(epoch, due, now, self.my_slots) if is_missing else None,
             fee=self._chain.escrow.fee_for(job.price, job.segments) if lacks_judge else 0,
             barred=self._barred(job) if lacks_judge else frozenset(),
@@ -133,11 +134,6 @@ class Observer:
         """Keys of the parties and of everybody who was drawn for the case before."""
         late = [self._slots[slot_id] for slot_id in self._chain.court.judges_of(job.job_id) if slot_id in self._slots]
         return frozenset({job.buyer, job.seller} | {key for slot in late for key in (slot.owner, slot.operator)})
-
-
-def _is_heard(ballot: Ballot | None) -> bool:
-    is_open = ballot is not None and ballot.status is BallotStatus.REVEALING
-    return is_open and ballot.sealed_seats == ballot.revealed_seats
 
 
 def _seed(epoch: Epoch) -> str:

@@ -155,14 +155,13 @@ def tally(view: View, item: Observed) -> Tally | None:
     ballot = item.ballot
     if ballot is None:
         return None
-    heard_all = ballot.sealed_seats == ballot.revealed_seats
     if ballot.status is BallotStatus.REVEALING:
         # Whoever reveals last tallies with it. Where two were last, both are; the others leave it to each other.
         turn = item.heard_since + view.turn_seconds(item.job.job_id)
-        ready = (heard_all and view.now >= turn) or _is_late(view, item)
+        ready = (ballot.is_heard and view.now >= turn) or _is_late(view, item)
     elif ballot.status is BallotStatus.SEALING:
         # Not all sealed: those who did have the time to reveal, counted from the end of the sealing.
-        ready = _is_late(view, item, grace=0 if heard_all else view.reveal_seconds)
+        ready = _is_late(view, item, grace=0 if ballot.is_heard else view.reveal_seconds)
     else:
         ready = ballot.status is BallotStatus.FAILED
     return Tally(item) if ready else None

@@ -22,8 +22,7 @@ from swarm.protocol.types import Address, Amount
 
 GAS_GIFT_WEI = 10**19
 BLOCK_SECONDS = 1
-# States of older blocks are forgotten: anvil would write them to the home folder, gigabytes a day, for good.
-KEPT_STATES = 500
+_KEPT_STATES = 500
 
 
 def find_anvil() -> str:
@@ -34,6 +33,14 @@ def find_anvil() -> str:
     if not found or not Path(found).exists():
         raise UsageError("anvil is not installed", hint="python3 scripts/demo.py --setup-only installs it")
     return found
+
+
+def anvil_command(port: int, *options: str) -> list[str]:
+    """How a node is started. Raises as `find_anvil`.
+
+    It forgets the states of older blocks: anvil would write them to the home folder, gigabytes a day, for good.
+    """
+    return [find_anvil(), "--silent", "--port", str(port), "--prune-history", str(_KEPT_STATES), *options]
 
 
 def _repository() -> Path:
@@ -92,8 +99,8 @@ class Devnet:
 
     def _start_anvil(self) -> ChainClient:
         self.directory.mkdir(parents=True, exist_ok=True)
-        command = [find_anvil(), "--host", "127.0.0.1", "--port", str(self._port), "--chain-id", str(DEVNET_CHAIN_ID)]
-        command += ["--silent", "--timestamp", str(int(time.time())), "--prune-history", str(KEPT_STATES)]
+        options = ("--host", "127.0.0.1", "--chain-id", str(DEVNET_CHAIN_ID), "--timestamp", str(int(time.time())))
+        command = anvil_command(self._port, *options)
         with (self.directory / "anvil.log").open("ab") as log:
             # A session of its own: ^C in the terminal reaches us first, and we end anvil last.
             self._anvil = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)

@@ -298,6 +298,11 @@ class Ballot:
     def has_revealed(self, seat: int) -> bool:
         return bool(self.revealed_seats >> seat & 1)
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether all who sealed have revealed."""
+        return self.sealed_seats == self.revealed_seats
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:

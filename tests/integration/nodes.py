@@ -7,13 +7,13 @@ import http.client
 import os
 import signal
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 from swarm.chain.client import ChainClient
-from swarm.chain.devnet import KEPT_STATES, find_anvil, free_port
+from swarm.chain.devnet import anvil_command, free_port
 from swarm.clock import wait_for
 from swarm.errors import SwarmError
+from tests.integration.local_server import LocalServer
 
 
 class Node:
@@ -22,8 +22,7 @@ class Node:
     def __init__(self, *, chain_id: int = 31337, fork: str | None = None) -> None:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
-        command = [find_anvil(), "--silent", "--port", str(port), "--chain-id", str(chain_id), "--no-mining"]
-        command += ["--prune-history", str(KEPT_STATES)]
+        command = anvil_command(port, "--chain-id", str(chain_id), "--no-mining")
         command += ["--fork-url", fork] if fork else []
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
@@ -48,21 +47,14 @@ class Node:
         os.kill(self._process.pid, signal.SIGCONT)
 
 
-class Relay:
+class Relay(LocalServer):
     """Hands requests on to a node. What is in `mute` reaches the node and gets no answer."""
 
     def __init__(self, target: str) -> None:
         self.mute: tuple[str, ...] = ()
         self.lost = 0
         self._target = target.removeprefix("http://")
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         relay = self

@@ -15,7 +15,7 @@ from eth_utils import to_checksum_address
 from scripts import environment
 from swarm.chain.client import ChainClient
 from swarm.chain.deploy import addresses
-from swarm.chain.devnet import find_anvil, free_port
+from swarm.chain.devnet import anvil_command, free_port
 from swarm.clock import wait_for
 from swarm.protocol.parameters import LINE
 
@@ -28,9 +28,7 @@ def node():
     environment.ensure_contract_packages()
     port = free_port()
     process = subprocess.Popen(
-        [find_anvil(), "--port", str(port), "--block-time", "1", "--silent"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        anvil_command(port, "--block-time", "1"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     client = ChainClient(f"http://127.0.0.1:{port}")
     wait_for(lambda: _answers(client), timeout_seconds=30, what="anvil")
